@@ -1,0 +1,1 @@
+"""The customer sites integration hub."""

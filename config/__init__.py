@@ -1,0 +1,1 @@
+"""The configuration guide, one JSON file a section."""

@@ -1,0 +1,1 @@
+"""Embedded servers, stand-in targets and the feed of real places."""

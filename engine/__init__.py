@@ -1,0 +1,1 @@
+"""Exactly-once partition batches on Faust; knows nothing of sites."""

@@ -1,0 +1,73 @@
+"""One source partition's transactional producer."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from sitehub.engine.batch import Message
+
+RECORD_BATCH_BYTES = 1_000_000
+"""Of one record batch: a broker takes 1,048,588 bytes unless told otherwise."""
+MAX_RECORD_BYTES = 4_000_000
+"""Of one record, sent alone in its batch, if the broker takes it."""
+
+
+class TransactionalProducer:
+    """Writes whole record batches in one transaction at a time.
+
+    `start` fences: the broker shuts out an older owner of the same id and settles its transaction before it answers.
+    """
+
+    def __init__(self, client: Mapping[str, Any], transactional_id: str, transaction_timeout_ms: int = 60_000) -> None:
+        self._producer = AIOKafkaProducer(
+            **client,
+            transactional_id=transactional_id,
+            transaction_timeout_ms=transaction_timeout_ms,
+            retry_backoff_ms=10,  # 100 by default, which every transaction would wait for its predecessor's end
+            max_batch_size=RECORD_BATCH_BYTES,
+            max_request_size=MAX_RECORD_BYTES,
+            compression_type=None,
+        )
+
+    async def start(self) -> None:
+        """Fence older owners of this transactional id."""
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Let go of the connections; an open transaction is left for the next fence."""
+        await self._producer.stop()
+
+    async def transact(self, sends: Mapping[str, Sequence[Message]], partition: int, last: str | None) -> int:
+        """Send everything and commit: all of it becomes visible or none.
+
+        Returns the offset behind the last record of topic `last` (0 if `last` is None). Raises what the client raises:
+        then the outcome may be unknown.
+        """
+        await self._producer.begin_transaction()
+        end: asyncio.Future[Any] | None = None
+        count = 0
+        for topic, messages in sends.items():
+            for batch in self._batches(messages):
+                future = await self._producer.send_batch(batch, topic, partition=partition)
+                if topic == last:
+                    end, count = future, batch.record_count()
+        await self._producer.commit_transaction()
+        return 0 if end is None else (await end).offset + count
+
+    def _batches(self, messages: Sequence[Message]) -> list[Any]:
+        """As few record batches as fit."""
+        now, batches, batch = int(time.time() * 1000), [], None
+        for key, value, headers in messages:
+            if batch is None or batch.append(key=key, value=value, timestamp=now, headers=headers) is None:
+                if batch is not None:
+                    batch.close()
+                batch = self._producer.create_batch()
+                batches.append(batch)
+                if batch.append(key=key, value=value, timestamp=now, headers=headers) is None:
+                    raise ValueError(f"a record of {len(value or b'')} bytes does not fit into an empty record batch")
+        if batch is not None:
+            batch.close()  # so that it is sent without linger
+        return batches

@@ -1,0 +1,77 @@
+"""One partition of a table on disk: RocksDB, with the changelog's position in the same write as the rows."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from rocksdict import AccessType, Options, Rdict, WriteBatch, WriteOptions
+
+from sitehub.engine.batch import Row
+
+POSITION_KEY = b"\x00position"
+"""Next changelog offset to read: all before it is in this store. Kept here only."""
+OFFSET_KEY = b"\x00offset"
+"""Next offset of the source whose handler keeps this table. Travels through the changelog."""
+
+
+class Store:
+    """Rows of one table partition.
+
+    There is no write-ahead log: the changelog is the log. A memtable that a crash loses takes its position along, so
+    that the restore reads those rows again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._unlogged = WriteOptions()
+        self._unlogged.disable_wal = True
+        self._db = self._open()
+
+    def _open(self) -> Rdict:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        try:
+            return Rdict(str(self._path), options, access_type=AccessType.read_write())
+        except Exception as error:
+            if "lock" in str(error).lower():
+                raise
+            shutil.rmtree(self._path)  # corrupted: the changelog has it all
+            return Rdict(str(self._path), options)
+
+    @property
+    def position(self) -> int:
+        """Where the restore goes on in the changelog; 0 for an empty store."""
+        return int(self._db.get(POSITION_KEY) or 0)
+
+    @property
+    def source_offset(self) -> int:
+        """Next offset of the source; 0 if nothing was ever applied."""
+        return int(self._db.get(OFFSET_KEY) or 0)
+
+    def get(self, keys: list[bytes]) -> list[bytes | None]:
+        """Values of `keys` in their order; None where there is no row."""
+        values: list[bytes | None] = self._db.get(keys)
+        return values
+
+    def write(self, rows: Iterable[Row], position: int) -> None:
+        """Apply `rows` and move the position, both or neither."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in rows:
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(POSITION_KEY, b"%d" % position)
+        self._db.write(batch, self._unlogged)
+
+    def reset(self) -> None:
+        """Forget everything: what is on disk is not a prefix of the changelog any more."""
+        self._db.close()
+        shutil.rmtree(self._path, ignore_errors=True)
+        self._db = self._open()
+
+    def close(self) -> None:
+        """Flush the memtable, so that a restart reads only what comes after, and let go of the lock."""
+        self._db.flush()
+        self._db.close()

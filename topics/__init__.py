@@ -1,0 +1,1 @@
+"""Declared topics: name, key, codec, partitions."""
