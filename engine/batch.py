@@ -70,6 +70,8 @@ class Outcome:
 
     rows: list[Row] = field(default_factory=list)
     sends: Mapping[str, Sequence[Message]] = field(default_factory=dict)
+    committed: Callable[[], None] = lambda: None
+    """Called once the transaction is through: the place to count."""
 
 
 Handler = Callable[[PartitionBatch, ReadRows], Outcome]

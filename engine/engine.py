@@ -17,8 +17,8 @@ from sitehub.engine.store import Store
 
 log = logging.getLogger(__name__)
 
-FINISH_SECONDS = 10.0
-"""A rebalance waits this long for open transactions, then leaves them to the next owner's fence."""
+DRAIN_SECONDS = 5.0
+"""A rebalance or a stop waits this long for what was begun, then leaves it to the next owner's fence."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 
@@ -99,11 +99,10 @@ class Engine:
         self._epoch += 1
         self.ready = False
         async with self._lock:
-            await asyncio.gather(*(self._give_up(tp) for tp in list(self.partitions)))
-            for task in self._tasks.values():
-                task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-            self._tasks.clear()
+            await asyncio.gather(*(self._give_up(tp) for tp in list(self._tasks)))
+            for partition in self.partitions.values():  # assigned, but a rebalance came before they were started
+                await _quietly(partition.stop())
+            self.partitions.clear()
             for store in self._stores.values():
                 store.close()
             self._stores.clear()
@@ -148,38 +147,46 @@ class Engine:
         self.observer.recovered(rows, remaining)
 
     async def _run(self, tp: TopicPartition) -> None:
-        """Run the partition's loop; after a failure recover it and run again."""
+        """Run the partition's loop until it is drained; after a failure recover it and run again."""
         pause = FIRST_PAUSE_SECONDS
         while True:
-            partition = self.partitions.get(tp)
             try:
-                if partition is None:
-                    partition = (await self._start([tp]))[tp]
-                    await self.seek(tp, partition.next_offset)
-                    self.partitions[tp] = partition
-                    self.troubles.pop(tp, None)
-                    pause = FIRST_PAUSE_SECONDS
-                await partition.run()
+                partition = self.partitions.get(tp) or await self._recover(tp)
+                pause = FIRST_PAUSE_SECONDS
+                return await partition.run()
             except Exception as error:
                 log.exception("partition_failed %s-%d", tp.topic, tp.partition)
                 self.troubles[tp] = repr(error)
                 self.observer.troubled(tp, error)
                 if failed := self.partitions.pop(tp, None):
                     await _quietly(failed.stop())
-                fenced = isinstance(error, ProducerFenced | AssertionError)
-                await asyncio.sleep(self.session_timeout_seconds if fenced else pause)
+                await asyncio.sleep(self.session_timeout_seconds if _is_fenced(error) else pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
+    async def _recover(self, tp: TopicPartition) -> Partition:
+        partition = (await self._start([tp]))[tp]
+        await self.seek(tp, partition.next_offset)
+        self.partitions[tp] = partition
+        self.troubles.pop(tp, None)
+        return partition
+
     async def _give_up(self, tp: TopicPartition) -> None:
-        partition = self.partitions.pop(tp)
-        try:
-            await asyncio.wait_for(partition.finish(), FINISH_SECONDS)
-        except TimeoutError:
-            log.warning("transaction_left_open %s-%d", tp.topic, tp.partition)
-        if task := self._tasks.pop(tp, None):
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        await _quietly(partition.stop())
+        """Let the loop finish what it has begun, within a bound; what is left open the next owner's fence settles."""
+        task, partition = self._tasks.pop(tp), self.partitions.get(tp)
+        if partition is not None:
+            partition.drain()
+            await asyncio.wait([task], timeout=DRAIN_SECONDS)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        if (left := self.partitions.pop(tp, None)) is not None:
+            await _quietly(left.stop())
+
+
+def _is_fenced(error: BaseException) -> bool:
+    """Whether the producer was shut out; after that aiokafka raises AssertionError on whatever is asked of it."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(_is_fenced(one) for one in error.exceptions)
+    return isinstance(error, ProducerFenced | AssertionError)
 
 
 async def _quietly(stopping: Any) -> None:

@@ -1,6 +1,7 @@
 """One source partition: its queue, its transactions, and the loop that joins them."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,6 +17,10 @@ class TopicPartition(NamedTuple):
 
     topic: str
     partition: int
+
+
+class Draining(Exception):  # noqa: N818 -- a request, not an error
+    """The partition is about to be given up: finish what was begun, take nothing more."""
 
 
 class Partition:
@@ -35,6 +40,7 @@ class Partition:
         self._fetched: deque[tuple[Sequence[Record], int]] = deque()
         self._arrived = asyncio.Event()
         self._committing = asyncio.Lock()
+        self._draining = False
         self._changelog = source.changelog
 
     @property
@@ -55,10 +61,15 @@ class Partition:
         self._arrived.set()
 
     async def take(self) -> PartitionBatch:
-        """Wait for records; whole fetches, at least one, as many as fit: large under backlog, small when idle."""
-        while not self._fetched:
+        """Wait for records; whole fetches, at least one, as many as fit: large under backlog, small when idle.
+
+        Raises `Draining` once the partition is about to be given up.
+        """
+        while not self._fetched and not self._draining:
             self._arrived.clear()
             await self._arrived.wait()
+        if self._draining:
+            raise Draining
         taken: list[Record] = []
         while self._fetched and (not taken or len(taken) + len(self._fetched[0][0]) <= self.source.max_batch_records):
             records, size = self._fetched.popleft()
@@ -80,14 +91,17 @@ class Partition:
             )
             self._store.write(rows, end)
             self.next_offset = next_offset
+        outcome.committed()
 
     async def run(self) -> None:
-        """Handle batches for ever."""
-        await self.source.run(self)
+        """Handle batches until the partition is drained."""
+        with contextlib.suppress(Draining):
+            await self.source.run(self)
 
-    async def finish(self) -> None:
-        """Wait until no transaction is open; none will be begun after."""
-        await self._committing.acquire()
+    def drain(self) -> None:
+        """Ask the loop to finish what it has begun: `take` gives nothing more."""
+        self._draining = True
+        self._arrived.set()
 
     async def fence(self) -> None:
         """Shut out any older owner of this partition and settle its transaction."""

@@ -1,0 +1,31 @@
+"""What came of one call to a target."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The target took it."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The target will never take it: `answer` holds its reason, cut."""
+
+    status: int
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The target could not take it now; `status` is None if no answer came."""
+
+    error: str
+    status: int | None = None
+    answer: str = ""
+    retry_after_seconds: float | None = None
+
+
+Answer = Delivered | Refused | Unavailable

@@ -1,0 +1,57 @@
+"""When a call is made again, and what an answer means."""
+
+import contextlib
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+LONGEST_DELAY_SECONDS = 60.0
+RETRYABLE = frozenset({408, 425, 429})
+SERVER_ERROR = 500
+CLIENT_ERROR = 400
+REDIRECT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """As configured: delays grow from `initial_delay_ms` by `backoff_multiplier`, `max_retries` times."""
+
+    max_retries: int
+    backoff_multiplier: float
+    initial_delay_ms: float
+
+    def delay_seconds(self, attempt: int, chance: float) -> float:
+        """Pause after failed attempt number `attempt` (from 1), with full jitter: `chance` is from 0 to 1.
+
+        Source: exponential backoff and jitter, as described by AWS Architecture, 2015.
+        """
+        longest = LONGEST_DELAY_SECONDS
+        with contextlib.suppress(OverflowError):
+            longest = min(longest, self.initial_delay_ms / 1000 * self.backoff_multiplier ** (attempt - 1))
+        return longest * chance
+
+
+class Verdict(Enum):
+    """What an answer means for the command."""
+
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    RETRY = "retry"
+
+
+def classify(status: int) -> Verdict:
+    """2xx is delivered; 408, 425, 429 and 5xx are tried again; all else the target will never take."""
+    if status in RETRYABLE or status >= SERVER_ERROR:
+        return Verdict.RETRY
+    return Verdict.REJECTED if status >= REDIRECT else Verdict.DELIVERED
+
+
+def retry_after_seconds(header: str, now: float) -> float | None:
+    """The pause that a Retry-After header asks for; None if it says neither seconds nor a date (RFC 9110 §10.2.3)."""
+    text = header.strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,80 @@
+"""JSON documents and paths with `{{placeholders}}`, compiled once."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from sitehub.rules.mapping import Mapping
+from sitehub.rules.site import Site
+
+PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+
+Renderer = Callable[[Site, list[str]], Any]
+"""The value for a site; names that the site does not have are added to the list."""
+
+
+def placeholders(template: Any) -> Iterator[str]:
+    """All names in a template, in their order."""
+    match template:
+        case str():
+            yield from PLACEHOLDER.findall(template)
+        case dict():
+            for value in template.values():
+                yield from placeholders(value)
+        case list():
+            for value in template:
+                yield from placeholders(value)
+
+
+def compile_body(template: Any, mapping: Mapping, key: str | None = None) -> Renderer:
+    """A document: text that is one placeholder becomes its JSON value, inside other text it is converted."""
+    match template:
+        case dict():
+            fields = [(name, compile_body(value, mapping, name)) for name, value in template.items()]
+            return lambda site, missing: {name: render(site, missing) for name, render in fields}
+        case list():
+            items = [compile_body(value, mapping, key) for value in template]
+            return lambda site, missing: [render(site, missing) for render in items]
+        case str() if whole := PLACEHOLDER.fullmatch(template):
+            return _value(whole[1], mapping, key)
+        case str() if PLACEHOLDER.search(template):
+            return _text(template, mapping, key, _as_text)
+        case _:
+            return lambda _site, _missing: template
+
+
+def compile_path(template: str, mapping: Mapping) -> Renderer:
+    """A path: each placeholder's value is percent-encoded, so that it stays within its segment."""
+    return _text(template, mapping, None, lambda value: quote(_as_text(value), safe=""))
+
+
+def _value(name: str, mapping: Mapping, key: str | None) -> Renderer:
+    find = mapping.finder(name, key)
+
+    def render(site: Site, missing: list[str]) -> Any:
+        value = find(site)
+        if value is None:
+            missing.append(name)
+        return value
+
+    return render
+
+
+def _text(template: str, mapping: Mapping, key: str | None, convert: Callable[[Any], str]) -> Renderer:
+    parts = PLACEHOLDER.split(template)  # text, name, text, name, …, text
+    texts, values = parts[::2], [_value(name, mapping, key) for name in parts[1::2]]
+
+    def render(site: Site, missing: list[str]) -> str:
+        rendered = [texts[0]]
+        for value, text in zip(values, texts[1:], strict=True):
+            rendered += [convert(value(site, missing)), text]
+        return "".join(rendered)
+
+    return render
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

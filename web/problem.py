@@ -1,0 +1,28 @@
+"""Errors as RFC 9457 problem details."""
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+
+def problem(status: HTTPStatus, detail: str, *, headers: dict[str, str] | None = None, **members: Any) -> web.Response:
+    """An error answer: `detail` says what was wrong, `members` are added as they are."""
+    body = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail, **members}
+    return web.Response(
+        body=orjson.dumps(body), status=status, content_type="application/problem+json", headers=headers
+    )
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Turn aiohttp's own errors (unknown path, wrong method) into problems."""
+    try:
+        response: web.StreamResponse = await handler(request)
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return problem(HTTPStatus(error.status), f"{request.method} {request.path}: {error.reason}", headers=allow)
+    return response

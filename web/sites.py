@@ -1,0 +1,95 @@
+"""Look-ups of sites, answered by whichever worker is asked."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import aiohttp
+from aiohttp import web
+
+from sitehub.web.problem import problem
+
+ROUTED = "X-Sitehub-Routed"
+"""Set on a question from another worker: answer from what is here, ask nobody."""
+ASK_SECONDS = 2.0
+MAX_ID_LENGTH = 1024
+
+NOT_HERE = HTTPStatus.NOT_FOUND
+
+
+class RecoveringError(Exception):
+    """The tables of this worker are not up to date yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A site's JSON, and when it was deleted if it was."""
+
+    body: bytes
+    deleted_at: str | None
+
+
+LookUp = Callable[[str], Found | None]
+"""The site in this worker's partitions; raises RecoveringError."""
+Peers = Callable[[str], Iterable[str]]
+"""Base addresses of the other workers, the likeliest owner of the site first."""
+
+
+class SiteView:
+    """`GET …/sites/{siteId}`: from the own tables, else from the worker that has it."""
+
+    def __init__(self, look_up: LookUp, peers: Peers, client: aiohttp.ClientSession) -> None:
+        self._look_up = look_up
+        self._peers = peers
+        self._client = client
+
+    async def get(self, request: web.Request) -> web.Response:
+        """The site, 404, 410 for a deleted one, or 503 while its owner recovers."""
+        site_id = request.match_info["siteId"]
+        if not site_id or len(site_id) > MAX_ID_LENGTH or not site_id.isprintable():
+            return problem(HTTPStatus.BAD_REQUEST, f"a site id has 1 to {MAX_ID_LENGTH} printable characters")
+        recovering = False
+        try:
+            found = self._look_up(site_id)
+        except RecoveringError:
+            found, recovering = None, True
+        if found is not None:
+            return _answer(site_id, found)
+        if ROUTED not in request.headers:
+            answers = await asyncio.gather(*(self._ask(peer, request) for peer in self._peers(site_id)))
+            for answer in answers:
+                if answer is not None and answer.status not in (NOT_HERE, HTTPStatus.SERVICE_UNAVAILABLE):
+                    return answer
+            recovering = recovering or any(answer is None or answer.status != NOT_HERE for answer in answers)
+        if recovering:
+            return problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "the worker that has this site is recovering its tables: ask again",
+                headers={"Retry-After": "1"},
+            )
+        return problem(HTTPStatus.NOT_FOUND, "there is no site with this id", site_id=site_id)
+
+    async def _ask(self, peer: str, request: web.Request) -> web.Response | None:
+        """The other worker's answer, None if it gives none."""
+        try:
+            async with self._client.get(
+                peer.rstrip("/") + request.raw_path,
+                headers={ROUTED: "1"},
+                timeout=aiohttp.ClientTimeout(total=ASK_SECONDS),
+            ) as response:
+                body = await response.read()
+                return web.Response(body=body, status=response.status, content_type=response.content_type)
+        except (aiohttp.ClientError, TimeoutError):
+            return None
+
+
+def _answer(site_id: str, found: Found) -> web.Response:
+    if found.deleted_at is not None:
+        return problem(
+            HTTPStatus.GONE,
+            f"the site was deleted at {found.deleted_at}",
+            site_id=site_id,
+            deleted_at=found.deleted_at,
+        )
+    return web.Response(body=found.body, content_type="application/json")
