@@ -48,7 +48,7 @@ def test_a_creation_splits_the_contract_from_the_attributes() -> None:
 def test_an_update_changes_what_it_names_and_says_so() -> None:
     result = applied(existing(), renamed(2, "New"))
 
-    assert (result.site.attributes["name"], result.changed, result.site.version) == ("New", {"name"}, 2)
+    assert (result.site.attributes["name"], set(result.changed), result.site.version) == ("New", {"name"}, 2)
 
 
 def test_an_update_to_the_same_value_changes_nothing_but_the_version() -> None:
