@@ -1,9 +1,35 @@
 """The `sitehub` command."""
 
+from typing import Any
+
 import click
+
+from sitehub.dev.broker_command import broker
+from sitehub.dev.feed_command import feed
+from sitehub.dev.publish_command import publish_command
+from sitehub.dev.targets_command import targets
+from sitehub.settings import ConfigurationError, load_settings
+from sitehub.settings.command import check_config
+from sitehub.wiring import kafka_client
+from sitehub.worker_command import worker
+
+
+def client_options() -> dict[str, Any]:
+    """Keyword arguments of a Kafka client, from the configuration."""
+    try:
+        return kafka_client(load_settings())
+    except ConfigurationError as error:
+        raise click.ClickException(f"the configuration has mistakes:\n{error}") from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sitehub")
 def main() -> None:
     """The customer sites integration hub."""
+
+
+for command in (broker, check_config, feed, targets, worker, publish_command(client_options)):
+    main.add_command(command)
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 
 import aiohttp
@@ -18,20 +17,8 @@ MAX_ID_LENGTH = 1024
 NOT_HERE = HTTPStatus.NOT_FOUND
 
 
-class RecoveringError(Exception):
-    """The tables of this worker are not up to date yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A site's JSON, and when it was deleted if it was."""
-
-    body: bytes
-    deleted_at: str | None
-
-
-LookUp = Callable[[str], Found | None]
-"""The site in this worker's partitions; raises RecoveringError."""
+LookUp = Callable[[str], tuple[bytes, str | None] | None]
+"""A site in this worker's partitions as JSON, and when it was deleted; raises LookupError while recovering."""
 Peers = Callable[[str], Iterable[str]]
 """Base addresses of the other workers, the likeliest owner of the site first."""
 
@@ -52,10 +39,10 @@ class SiteView:
         recovering = False
         try:
             found = self._look_up(site_id)
-        except RecoveringError:
+        except LookupError:
             found, recovering = None, True
         if found is not None:
-            return _answer(site_id, found)
+            return _answer(site_id, *found)
         if ROUTED not in request.headers:
             answers = await asyncio.gather(*(self._ask(peer, request) for peer in self._peers(site_id)))
             for answer in answers:
@@ -84,12 +71,12 @@ class SiteView:
             return None
 
 
-def _answer(site_id: str, found: Found) -> web.Response:
-    if found.deleted_at is not None:
+def _answer(site_id: str, body: bytes, deleted_at: str | None) -> web.Response:
+    if deleted_at is not None:
         return problem(
             HTTPStatus.GONE,
-            f"the site was deleted at {found.deleted_at}",
+            f"the site was deleted at {deleted_at}",
             site_id=site_id,
-            deleted_at=found.deleted_at,
+            deleted_at=deleted_at,
         )
-    return web.Response(body=found.body, content_type="application/json")
+    return web.Response(body=body, content_type="application/json")

@@ -1,0 +1,129 @@
+"""Site events: decode, fold into the table `sites`, decide what targets must be told."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sitehub.codecs.commands import command_headers, encode_command
+from sitehub.codecs.dead_letters import dead_letter_headers
+from sitehub.codecs.events import EventDecoder
+from sitehub.codecs.rows import decode_site, encode_site
+from sitehub.engine.batch import Message, Outcome, PartitionBatch, ReadRows, Record, Row
+from sitehub.rules.events import Event
+from sitehub.rules.failure import Failure
+from sitehub.rules.fold import Applied, Duplicate, fold
+from sitehub.rules.site import Site
+from sitehub.rules.sync import Origin, SyncRules
+from sitehub.rules.times import rfc3339
+from sitehub.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHandler:
+    """Folds a batch of site events; a fault of one record makes a dead letter of that record alone."""
+
+    decoder: EventDecoder
+    rules: SyncRules
+    metrics: Metrics
+    now: Callable[[], float]
+    commands_topics: dict[str, str]
+    """Topic of a target's commands."""
+    dead_letter_topic: str
+
+    def __call__(self, batch: PartitionBatch, read: ReadRows) -> Outcome:
+        """One pass, so that an event's objects die before the next is decoded."""
+        work = _Batch(self, batch, rfc3339(self.now()))
+        work.load(read)
+        for record in batch.records:
+            work.handle(record)
+        return work.outcome()
+
+
+@dataclass(slots=True)
+class _Batch:
+    handler: SiteHandler
+    batch: PartitionBatch
+    now: str
+    stored: dict[bytes, bytes | None] = field(default_factory=dict)
+    sites: dict[bytes, Site] = field(default_factory=dict)
+    sends: dict[str, list[Message]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    made: Counter[str] = field(default_factory=Counter)
+    waiting: Counter[str] = field(default_factory=Counter)
+    dead: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def load(self, read: ReadRows) -> None:
+        """Read the rows of all keys at once: a record's key is its row's key."""
+        keys = list({record.key for record in self.batch.records if record.key})
+        self.stored = dict(zip(keys, read(keys), strict=True))
+
+    def handle(self, record: Record) -> None:
+        """Apply the record or make a dead letter of it."""
+        event = self.handler.decoder.decode(record.key, record.value, record.headers)
+        if isinstance(event, Failure):
+            self._bury(record, event)
+            return
+        key = record.key or b""
+        before = self.sites.get(key)
+        if before is None and (row := self.stored[key]) is not None:
+            before = decode_site(row)
+        try:
+            match fold(before, event, self.now, record.offset):
+                case Failure() as failure:
+                    self._bury(record, failure)
+                case Duplicate():
+                    self.counts["duplicate"] += 1
+                case Applied() as applied:
+                    self._accept(key, applied, self._decide(record, event, applied))
+        except Exception as bug:  # noqa: BLE001 -- a bug in a rule costs the record it met, not the batch
+            self._bury(record, Failure("rule", "rule_failed", f"{type(bug).__name__}: {bug}"))
+
+    def _decide(self, record: Record, event: Event, applied: Applied) -> list[tuple[str, Message]]:
+        origin = Origin(self.batch.topic, self.batch.partition, record.offset)
+        site, was_waiting = applied.site, applied.site.waiting
+        decision = self.handler.rules.decide(site, event, applied.changed, self.now, origin)
+        if decision.commands:
+            site.commands = {**site.commands, **{one.target: one.command_id for one in decision.commands}}
+        if decision.waiting or was_waiting:
+            site.waiting = decision.waiting
+            for one in decision.waiting:
+                self.waiting[one.target] += 1
+            for one in was_waiting:
+                self.waiting[one.target] -= 1
+        return [
+            (command.target, (record.key, encode_command(command), command_headers(command)))
+            for command in decision.commands
+        ]
+
+    def _accept(self, key: bytes, applied: Applied, messages: list[tuple[str, Message]]) -> None:
+        self.sites[key] = applied.site
+        for target, message in messages:
+            self.sends.setdefault(self.handler.commands_topics[target], []).append(message)
+            self.made[target] += 1
+        self.counts["applied"] += 1
+        self.counts["out_of_order"] += applied.out_of_order
+
+    def _bury(self, record: Record, failure: Failure) -> None:
+        headers = dead_letter_headers(
+            failure, topic=self.batch.topic, partition=self.batch.partition, offset=record.offset, time=self.now
+        )
+        message = (record.key, record.value, [*record.headers, *headers])
+        self.sends.setdefault(self.handler.dead_letter_topic, []).append(message)
+        self.dead[failure.stage, failure.reason] += 1
+
+    def outcome(self) -> Outcome:
+        """What the transaction is to hold."""
+        rows: list[Row] = [(key, encode_site(site)) for key, site in self.sites.items()]
+        return Outcome(rows, self.sends, self._count)
+
+    def _count(self) -> None:
+        metrics = self.handler.metrics
+        metrics.events_applied.inc(self.counts["applied"])
+        metrics.events_duplicate.inc(self.counts["duplicate"])
+        metrics.events_out_of_order.inc(self.counts["out_of_order"])
+        for target, count in self.made.items():
+            metrics.commands.labels(target).inc(count)
+        for target, count in self.waiting.items():
+            metrics.rules_waiting.labels(target).inc(count)
+        for (stage, reason), count in self.dead.items():
+            metrics.dead_letters.labels(self.batch.topic, stage, reason).inc(count)

@@ -1,0 +1,152 @@
+"""Composition root: wires settings, rules, engine, targets and HTTP view into one worker."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import aiohttp
+from mode import Service
+from prometheus_client import CollectorRegistry
+from yarl import URL
+
+from sitehub.agents.delivery import Delivery, delivery_loop
+from sitehub.agents.sites import SiteHandler
+from sitehub.agents.web_server import WebServer
+from sitehub.clients.target import Target
+from sitehub.codecs.events import EventDecoder
+from sitehub.engine.app import EngineApp
+from sitehub.engine.engine import Observer
+from sitehub.engine.source import Source, fold
+from sitehub.settings import Settings
+from sitehub.stores.sites import SiteTables
+from sitehub.telemetry.metrics import Metrics
+from sitehub.topics import declared
+from sitehub.topics.declared import changelog_of, commands_of, dead_letters_of, deliveries_of
+from sitehub.web.health import HealthView
+from sitehub.web.server import web_application
+from sitehub.web.sites import SiteView
+from sitehub.wiring import event_schemas, kafka_client, retry_policy, sync_rules, target_settings
+
+SESSION_SECONDS = 10.0
+HEARTBEAT_SECONDS = 3.0
+LOOPBACK = "127.0.0.1"
+
+
+class HubApp(EngineApp):
+    """A worker of the hub."""
+
+    def __init__(self, settings: Settings, host: str, port: int) -> None:
+        self.settings = settings
+        self.metrics = Metrics(CollectorRegistry())
+        self.off: dict[str, str] = {}
+        """Parts that are off, and why."""
+        self.targets: dict[str, Target] = {}
+        self._rules = sync_rules(settings)
+        self._partitions = settings.configuration.kafka_config.topics[declared.SITE_EVENTS].partitions
+        super().__init__(
+            settings.app_id,
+            client=kafka_client(settings),
+            directory=settings.data / "tables",
+            observer=Observer(recovered=self._recovered, troubled=self._troubled),
+            broker_session_timeout=SESSION_SECONDS,
+            broker_heartbeat_interval=HEARTBEAT_SECONDS,
+            topic_partitions=self._partitions,
+            canonical_url=URL(f"http://{host}:{port}"),
+        )
+        self._add_sites()
+        for name in sorted(self._rules.targets):
+            self._add_target(name)
+        self._host, self._port = host, port
+
+    def on_init_dependencies(self) -> Iterable[Any]:
+        """The HTTP view and the targets' connections start before Kafka, and stop after it."""
+        return [Connections(self), *super().on_init_dependencies()]
+
+    def _add_sites(self) -> None:
+        settings, events = self.settings, declared.SITE_EVENTS
+        handler = SiteHandler(
+            decoder=EventDecoder(event_schemas(settings), key_field="site_id"),
+            rules=self._rules,
+            metrics=self.metrics,
+            now=time.time,
+            commands_topics={name: commands_of(name) for name in self._rules.targets},
+            dead_letter_topic=dead_letters_of(events),
+        )
+        source = Source(events, "sites", changelog_of(settings.app_id, "sites"), fold(handler))
+        self.add_source(source, self._partitions)
+
+    def _add_target(self, name: str) -> None:
+        settings = target_settings(self.settings, name)
+        if isinstance(settings, str):
+            self.off[f"delivery to {name}"] = settings
+            return
+        target = self.targets[name] = Target(settings)
+        delivery = Delivery(
+            target=target,
+            retry=retry_policy(self.settings.configuration.integrations[name]),
+            slots=asyncio.Semaphore(settings.max_in_flight),
+            metrics=self.metrics,
+            now=time.time,
+            results_topic=declared.SYNC_RESULTS,
+            dead_letter_topic=dead_letters_of(commands_of(name)),
+        )
+        table = deliveries_of(name)
+        changelog = changelog_of(self.settings.app_id, table)
+        self.add_source(Source(commands_of(name), table, changelog, delivery_loop(delivery), 500), self._partitions)
+
+    def web(self, client: aiohttp.ClientSession) -> Service:
+        """The HTTP view of this worker."""
+        tables = SiteTables(self.engine.lookup, {name: deliveries_of(name) for name in self.targets})
+        sites = SiteView(tables.find, self._peers, client)
+        health = HealthView(self._health, self._readiness, self.metrics.registry)
+        base_path = self.settings.configuration.base_path
+        return WebServer(web_application(base_path, sites, health), self._host, self._port)
+
+    def _peers(self, _site_id: str) -> list[str]:
+        own = str(self.conf.canonical_url).rstrip("/")
+        workers = {str(url).rstrip("/") for url in self.assignor.tables_metadata()}
+        return sorted(url if "://" in url else f"http://{url}" for url in workers if url != own)
+
+    def _health(self) -> dict[str, Any]:
+        troubles = {f"{tp.topic}-{tp.partition}": error for tp, error in self.engine.troubles.items()}
+        return {
+            "status": "degraded" if troubles else "ok",
+            "app_id": self.settings.app_id,
+            "config_id": self.settings.config_id,
+            "ready": self.engine.ready,
+            "partitions": sorted(f"{tp.topic}-{tp.partition}" for tp in self.engine.partitions),
+            "troubles": troubles,
+            "off": self.off,
+        }
+
+    def _readiness(self) -> dict[str, Any]:
+        recovery = self.engine.recovery
+        return {"ready": self.engine.ready, "recovered_rows": recovery.rows, "remaining_records": recovery.remaining}
+
+    def _recovered(self, rows: int, remaining: int) -> None:
+        self.metrics.recovered_rows.inc(rows)
+        self.metrics.recovery_remaining.set(remaining)
+
+    def _troubled(self, tp: Any, _error: BaseException) -> None:
+        self.metrics.partition_failures.labels(tp.topic).inc()
+
+
+class Connections(Service):
+    """Opens and closes what the worker talks through beside Kafka."""
+
+    def __init__(self, app: HubApp, **options: Any) -> None:
+        super().__init__(**options)
+        self._app = app
+
+    async def on_start(self) -> None:
+        """Open the targets' pools, then listen."""
+        for target in self._app.targets.values():
+            await self.add_async_context(target)
+        client = await self.add_async_context(aiohttp.ClientSession())
+        await self.add_runtime_dependency(self._app.web(client))
+
+
+def create_app(settings: Settings, host: str = LOOPBACK, port: int = 6066) -> HubApp:
+    """A worker, not yet started; nothing is opened before it starts. Topics must be there: see `topics.create`."""
+    return HubApp(settings, host, port)

@@ -1,0 +1,80 @@
+"""From settings to what the parts take."""
+
+import ssl
+from typing import Any
+
+from sitehub.clients.target import TargetSettings
+from sitehub.codecs.schemas import shipped_schemas
+from sitehub.rules.mapping import Mapping, MappingEntry
+from sitehub.rules.retry import RetryPolicy
+from sitehub.rules.sync import SyncRule, SyncRules
+from sitehub.settings import Integration, Settings
+
+Schemas = dict[str, dict[str, dict[str, Any]]]
+
+
+def kafka_client(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments of an aiokafka client: addresses, encryption and login."""
+    kafka = settings.configuration.kafka_config
+    client: dict[str, Any] = {
+        "bootstrap_servers": ",".join(kafka.bootstrap_servers),
+        "security_protocol": kafka.security_protocol,
+        "client_id": settings.app_id,
+    }
+    if "SSL" in kafka.security_protocol.split("_"):
+        context = ssl.create_default_context(cafile=kafka.ssl_cafile)
+        if kafka.ssl_certfile is not None:
+            context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
+        client["ssl_context"] = context
+    if kafka.security_protocol.startswith("SASL"):
+        client["sasl_mechanism"] = kafka.sasl_mechanism
+        client["sasl_plain_username"] = kafka.sasl_username
+        client["sasl_plain_password"] = settings.secret("kafka_config", "sasl_password")
+    return client
+
+
+def event_schemas(settings: Settings) -> Schemas:
+    """JSON Schema by event type and version: those that are shipped, and over them those of the configuration."""
+    schemas: Schemas = {kind: {block["version"]: block["schema"]} for kind, block in shipped_schemas().items()}
+    for kind, block in settings.configuration.event_schemas.items():
+        schemas[kind] = {block.version: block.schema_}
+    return schemas
+
+
+def sync_rules(settings: Settings) -> SyncRules:
+    """The real-time rules, compiled, with each target's mapping."""
+    configuration = settings.configuration
+    rules = [
+        SyncRule(rule.trigger, rule.action, rule.endpoint, rule.method, rule.data_template, rule.condition, rule.target)
+        for rule in configuration.realtime_sync_rules
+    ]
+    mappings = {
+        target: Mapping(
+            MappingEntry(entry.source_field, entry.target_field, entry.transformation) for entry in entries.values()
+        )
+        for target, entries in configuration.data_mappings.items()
+    }
+    return SyncRules(rules, mappings, settings.config_id)
+
+
+def target_settings(settings: Settings, name: str) -> TargetSettings | str:
+    """How to call a target, or why that can't be done."""
+    block = settings.configuration.integrations[name]
+    headers = dict(block.headers)
+    match block.authentication.type:
+        case "none":
+            pass
+        case "api_key":
+            key = settings.secret(f"{name}_integration", "authentication", "api_key")
+            if key is None:
+                return f"the secret of {name}_integration.authentication.api_key is missing"
+            headers[block.authentication.header_name] = key
+        case other:
+            return f"authentication of type {other} is not built yet"
+    return TargetSettings(name, block.api_endpoint, headers, block.timeout / 1000, block.max_in_flight)
+
+
+def retry_policy(block: Integration) -> RetryPolicy:
+    """As the block says."""
+    policy = block.retry_policy
+    return RetryPolicy(policy.max_retries, policy.backoff_multiplier, policy.initial_delay)
