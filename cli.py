@@ -8,6 +8,7 @@ from sitehub.dev.broker_command import broker
 from sitehub.dev.feed_command import feed
 from sitehub.dev.publish_command import publish_command
 from sitehub.dev.targets_command import targets
+from sitehub.dev.up_command import up
 from sitehub.settings import ConfigurationError, load_settings
 from sitehub.settings.command import check_config
 from sitehub.wiring import kafka_client
@@ -28,7 +29,7 @@ def main() -> None:
     """The customer sites integration hub."""
 
 
-for command in (broker, check_config, feed, targets, worker, publish_command(client_options)):
+for command in (broker, check_config, feed, targets, worker, publish_command(client_options), up):
     main.add_command(command)
 
 if __name__ == "__main__":

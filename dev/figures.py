@@ -27,6 +27,32 @@ class Figures:
             return None
         return next(bound for bound, count in sorted(self.lag_buckets.items()) if count >= quantile * total)
 
+    def cells(self) -> list[tuple[str, str]]:
+        """What the line shows: heading and text."""
+        return [
+            ("events applied", f"{self.applied:,.0f}"),
+            ("calls delivered", f"{self.delivered:,.0f}"),
+            ("dead letters", f"{self.dead_letters:,.0f}"),
+            ("lag p50", _seconds(self.lag(0.5))),
+            ("lag p99", _seconds(self.lag(0.99))),
+            *self.health.items(),
+        ]
+
+    def as_json(self) -> dict[str, object]:
+        """The same as plain values; lag in seconds."""
+        return {
+            "events_applied": self.applied,
+            "calls_delivered": self.delivered,
+            "dead_letters": self.dead_letters,
+            "lag_p50_seconds": self.lag(0.5),
+            "lag_p99_seconds": self.lag(0.99),
+            "workers": self.health,
+        }
+
+
+def _seconds(lag: float | None) -> str:
+    return "-" if lag is None else f"<{lag:g} s"
+
 
 async def gather(session: aiohttp.ClientSession, urls: Iterable[str]) -> Figures:
     """Ask every worker; one that does not answer is `down`."""
