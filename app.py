@@ -21,8 +21,7 @@ from sitehub.engine.source import Source, fold
 from sitehub.settings import Settings
 from sitehub.stores.sites import SiteTables
 from sitehub.telemetry.metrics import Metrics
-from sitehub.topics import declared
-from sitehub.topics.declared import changelog_of, commands_of, dead_letters_of, deliveries_of
+from sitehub.topics.declared import SITE_EVENTS, dead_letters_of, deliveries_of, names_of
 from sitehub.web.health import HealthView
 from sitehub.web.server import web_application
 from sitehub.web.sites import SiteView
@@ -30,6 +29,8 @@ from sitehub.wiring import event_schemas, kafka_client, retry_policy, sync_rules
 
 SESSION_SECONDS = 10.0
 HEARTBEAT_SECONDS = 3.0
+READ_AHEAD = 500
+"""Commands that are taken from a partition at once."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -42,8 +43,9 @@ class HubApp(EngineApp):
         self.off: dict[str, str] = {}
         """Parts that are off, and why."""
         self.targets: dict[str, Target] = {}
+        self._names = names_of(settings)
         self._rules = sync_rules(settings)
-        self._partitions = settings.configuration.kafka_config.topics[declared.SITE_EVENTS].partitions
+        self._partitions = settings.configuration.kafka_config.topics[SITE_EVENTS].partitions
         super().__init__(
             settings.app_id,
             client=kafka_client(settings),
@@ -64,16 +66,16 @@ class HubApp(EngineApp):
         return [Connections(self), *super().on_init_dependencies()]
 
     def _add_sites(self) -> None:
-        settings, events = self.settings, declared.SITE_EVENTS
+        settings, names = self.settings, self._names
         handler = SiteHandler(
             decoder=EventDecoder(event_schemas(settings), key_field="site_id"),
             rules=self._rules,
             metrics=self.metrics,
             now=time.time,
-            commands_topics={name: commands_of(name) for name in self._rules.targets},
-            dead_letter_topic=dead_letters_of(events),
+            commands_topics={name: names.commands(name) for name in self._rules.targets},
+            dead_letter_topic=dead_letters_of(names.site_events),
         )
-        source = Source(events, "sites", changelog_of(settings.app_id, "sites"), fold(handler))
+        source = Source(names.site_events, "sites", names.changelog("sites"), fold(handler))
         self.add_source(source, self._partitions)
 
     def _add_target(self, name: str) -> None:
@@ -81,19 +83,20 @@ class HubApp(EngineApp):
         if isinstance(settings, str):
             self.off[f"delivery to {name}"] = settings
             return
-        target = self.targets[name] = Target(settings)
+        names, target = self._names, Target(settings)
+        self.targets[name] = target
         delivery = Delivery(
             target=target,
             retry=retry_policy(self.settings.configuration.integrations[name]),
             slots=asyncio.Semaphore(settings.max_in_flight),
             metrics=self.metrics,
             now=time.time,
-            results_topic=declared.SYNC_RESULTS,
-            dead_letter_topic=dead_letters_of(commands_of(name)),
+            results_topic=names.sync_results,
+            dead_letter_topic=dead_letters_of(names.commands(name)),
         )
         table = deliveries_of(name)
-        changelog = changelog_of(self.settings.app_id, table)
-        self.add_source(Source(commands_of(name), table, changelog, delivery_loop(delivery), 500), self._partitions)
+        source = Source(names.commands(name), table, names.changelog(table), delivery_loop(delivery), READ_AHEAD)
+        self.add_source(source, self._partitions)
 
     def web(self, client: aiohttp.ClientSession) -> Service:
         """The HTTP view of this worker."""

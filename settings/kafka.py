@@ -39,8 +39,10 @@ class KafkaConfig(Block):
     """PEM file of the client's certificate, for mutual TLS."""
     ssl_keyfile: str | None = None
     """PEM file of the client's key."""
+    topic_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
+    """Before the name of every topic: several hubs may share a cluster."""
     topics: dict[str, TopicConfig]
-    """By name."""
+    """By name, without the prefix."""
 
 
 class EventSchema(Block):
