@@ -179,4 +179,5 @@ class Hub:
 
 
 def header(message: Message, name: str) -> str:
-    return next(value.decode() for key, value in message.headers() or [] if key == name)
+    values: list[str] = [value.decode() for key, value in message.headers() or [] if key == name]
+    return values[0]
