@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,7 +19,7 @@ from sitehub.clients.target import Target
 from sitehub.codecs.events import EventDecoder
 from sitehub.engine.app import EngineApp
 from sitehub.engine.engine import Observer
-from sitehub.engine.source import Source, fold
+from sitehub.engine.source import Handover, Source, fold
 from sitehub.settings import Settings
 from sitehub.stores.sites import SiteTables
 from sitehub.telemetry.metrics import Metrics
@@ -55,6 +57,8 @@ class HubApp(EngineApp):
             broker_heartbeat_interval=HEARTBEAT_SECONDS,
             topic_partitions=self._partitions,
             canonical_url=URL(f"http://{host}:{port}"),
+            table_standby_replicas=1,
+            consumer_group_instance_id=instance_id(settings.data),
         )
         self._add_sites()
         for name in sorted(self._rules.targets):
@@ -95,7 +99,9 @@ class HubApp(EngineApp):
             dead_letter_topic=dead_letters_of(names.commands(name)),
         )
         table = deliveries_of(name)
-        source = Source(names.commands(name), table, names.changelog(table), delivery_loop(delivery), READ_AHEAD)
+        source = Source(
+            names.commands(name), table, names.changelog(table), delivery_loop(delivery), Handover.DRAIN, READ_AHEAD
+        )
         self.add_source(source, self._partitions)
 
     def web(self, client: aiohttp.ClientSession) -> Service:
@@ -148,6 +154,15 @@ class Connections(Service):
             await self.add_async_context(target)
         client = await self.add_async_context(aiohttp.ClientSession())
         await self.add_runtime_dependency(self._app.web(client))
+
+
+def instance_id(data: Path) -> str:
+    """Name of this worker in its group, kept with its tables: who comes back with them gets its partitions back."""
+    path = data / "instance-id"
+    if not path.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{uuid.uuid4()}\n")
+    return path.read_text().strip()
 
 
 def create_app(settings: Settings, host: str = LOOPBACK, port: int = 6066) -> HubApp:

@@ -1,4 +1,4 @@
-"""All partitions of a worker: who is assigned, recovered and running."""
+"""All partitions of a worker: which are assigned, recovered, running, or followed as a standby."""
 
 import asyncio
 import logging
@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aiokafka.errors import KafkaError, ProducerFenced
-
+from sitehub.engine.changelog import follow, restore
+from sitehub.engine.failures import Remedy, remedy
 from sitehub.engine.partition import Partition, TopicPartition
-from sitehub.engine.producer import TransactionalProducer
-from sitehub.engine.restore import restore
-from sitehub.engine.source import Source
+from sitehub.engine.source import Handover, Source
 from sitehub.engine.store import Store
 
 log = logging.getLogger(__name__)
@@ -43,103 +41,151 @@ class Observer:
 class Engine:
     """Runs a loop for each assigned source partition, exactly once whatever fails.
 
-    A partition whose loop raises is given up and recovered in place, with a growing pause. If it was fenced, another
-    worker may own it: it is left alone until the session time-out has had its say.
+    A worker that still believes to own a partition can't harm it: the new owner's producer has fenced the old one's.
     """
 
     app_id: str
     client: Mapping[str, Any]
     directory: Path
     session_timeout_seconds: float
-    seek: Callable[[TopicPartition, int], Any]
     observer: Observer = field(default_factory=Observer)
     sources: dict[str, Source] = field(default_factory=dict)
     partitions: dict[TopicPartition, Partition] = field(default_factory=dict)
     troubles: dict[TopicPartition, str] = field(default_factory=dict)
     recovery: Recovery = field(default_factory=Recovery)
-    ready: bool = False
+    _assigned: bool = False
+    _recovered: set[TopicPartition] = field(default_factory=set)
+    _starting: asyncio.Task[dict[TopicPartition, Partition]] | None = None
     _stores: dict[tuple[str, int], Store] = field(default_factory=dict)
+    _standbys: set[tuple[str, int]] = field(default_factory=set)
     _tasks: dict[TopicPartition, asyncio.Task[None]] = field(default_factory=dict)
-    _epoch: int = 0
+    _following: asyncio.Task[None] | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def add(self, source: Source) -> None:
         """Handle `source` from the next assignment on."""
         self.sources[source.topic] = source
 
-    def full(self) -> set[TopicPartition]:
-        """Partitions that should not be fetched from now."""
-        return {tp for tp, partition in self.partitions.items() if partition.is_full}
+    @property
+    def ready(self) -> bool:
+        """Whether every assigned partition has been recovered."""
+        return self._assigned and self._tasks.keys() <= self._recovered
 
     def lookup(self, table: str, key: bytes) -> bytes | None:
         """Value of the row in any partition of `table` that this worker owns; raises LookupError while recovering."""
         if not self.ready:
             raise LookupError("recovering")
-        for (name, _), store in self._stores.items():
-            if name == table and (value := store.get([key])[0]) is not None:
-                return value
+        for (name, number), store in self._stores.items():
+            if name == table and (name, number) not in self._standbys:
+                value = store.get([key])[0]
+                if value is not None:
+                    return value
         return None
 
-    async def assign(self, assigned: Iterable[TopicPartition]) -> bool:
-        """Fence, restore and start the source partitions among `assigned`; False if a rebalance came in between."""
+    def lookup_standby(self, table: str, key: bytes) -> tuple[bytes, float] | None:
+        """The row in a partition that this worker follows, and when (since 1970) it was known to be current."""
+        for name, number in self._standbys:
+            if name == table:
+                store = self._stores[name, number]
+                value = store.get([key])[0]
+                if value is not None:
+                    return value, store.current_at
+        return None
+
+    async def prepare(self) -> None:
+        """A rebalance begins: drain what has effects outside Kafka. All else runs on."""
+        self._interrupt()
         async with self._lock:
-            epoch = self._epoch
-            tps = [TopicPartition(*tp) for tp in assigned if tp[0] in self.sources]
+            await self._give_up(tp for tp in list(self._tasks) if self._source(tp).handover is Handover.DRAIN)
+
+    async def assign(
+        self, actives: Iterable[TopicPartition], standbys: Iterable[TopicPartition], *, fresh: bool
+    ) -> bool:
+        """Run the sources among `actives` and follow the changelogs among `standbys`; what stays is left running.
+
+        With `fresh` nothing that ran before is trusted: the group has gone on without this worker. False if another
+        rebalance came in between.
+        """
+        async with self._lock:
+            wanted = {TopicPartition(*tp) for tp in actives if tp[0] in self.sources}
+            running = {tp for tp in self.partitions if not fresh and tp not in self.troubles}
+            await self._stop_following()
+            await self._give_up(tp for tp in list(self._tasks) if tp not in wanted or tp not in running)
+            self._keep_stores(wanted, standbys)
             self.recovery = Recovery()
-            self.partitions.update(await self._start(tps))
-            if epoch != self._epoch:
+            coming = wanted - self.partitions.keys()
+            if not await self._start_all(coming):
                 return False
-            for tp in tps:
+            for tp in coming:
                 self._tasks[tp] = asyncio.create_task(self._run(tp), name=f"{tp.topic}-{tp.partition}")
-            self.ready = True
+            self._following = asyncio.create_task(self._follow()) if self._standbys else None
+            self._assigned = True
             return True
 
-    async def revoke(self) -> None:
-        """Finish open transactions, within a bound, and give everything up."""
-        self._epoch += 1
-        self.ready = False
+    async def stop(self) -> None:
+        """Finish what was begun, within a bound, and let go of everything."""
+        self._interrupt()
+        self._assigned = False
         async with self._lock:
-            await asyncio.gather(*(self._give_up(tp) for tp in list(self._tasks)))
-            for partition in self.partitions.values():  # assigned, but a rebalance came before they were started
-                await _quietly(partition.stop())
-            self.partitions.clear()
-            for store in self._stores.values():
-                store.close()
-            self._stores.clear()
-            self.troubles.clear()
+            await self._stop_following()
+            await self._give_up(list(self._tasks))
+            self._keep_stores(set(), ())
 
-    async def _start(self, tps: list[TopicPartition]) -> dict[TopicPartition, Partition]:
+    def _interrupt(self) -> None:
+        """End a restore that is under way: what it is for may go to another worker."""
+        if self._starting is not None:
+            self._starting.cancel()
+
+    async def _start_all(self, tps: set[TopicPartition]) -> bool:
+        """Start `tps` together; what can't be started now is left to its own recovery. False if interrupted."""
+        self._starting = asyncio.create_task(self._start(tps))
+        try:
+            self.partitions.update(await self._starting)
+        except asyncio.CancelledError:
+            if not self._starting.cancelled():
+                raise  # it is this task that is to end
+            return False
+        except Exception:
+            log.exception("start_failed")
+        finally:
+            self._starting = None
+        return True
+
+    def _source(self, tp: TopicPartition) -> Source:
+        return self.sources[tp.topic]
+
+    def _keep_stores(self, wanted: set[TopicPartition], standbys: Iterable[TopicPartition]) -> None:
+        """Open the stores of both kinds, close all others."""
+        tables = {source.changelog: source.table for source in self.sources.values()}
+        actives = {(self._source(tp).table, tp.partition) for tp in wanted}
+        self._standbys = {(tables[topic], number) for topic, number in standbys if topic in tables} - actives
+        for name in self._stores.keys() - actives - self._standbys:
+            self._stores.pop(name).close()
+        for table, number in (actives | self._standbys) - self._stores.keys():
+            self._stores[table, number] = Store(self.directory / f"{table}-{number}")
+
+    def _store(self, tp: TopicPartition) -> Store:
+        return self._stores[self._source(tp).table, tp.partition]
+
+    async def _start(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, Partition]:
         """New producers, which fence; stores up to the end of their changelogs; where each source goes on."""
-        epoch = self._epoch
-        started = {tp: self._new_partition(tp) for tp in tps}
+        started = {
+            tp: Partition(self._source(tp), tp.partition, self._store(tp), self.client, self.app_id) for tp in tps
+        }
         try:
             await asyncio.gather(*(partition.fence() for partition in started.values()))
-            await restore(
-                self.client,
-                {
-                    (self.sources[tp.topic].changelog, tp.partition): self._store(self.sources[tp.topic], tp.partition)
-                    for tp in tps
-                },
-                cancelled=lambda: epoch != self._epoch,
-                progress=self._progress,
-            )
+            stores = {(self._source(tp).changelog, tp.partition): self._store(tp) for tp in started}
+            await restore(self.client, stores, self._progress)
+            for tp, lost in zip(
+                started, await asyncio.gather(*(partition.begin() for partition in started.values())), strict=True
+            ):
+                if lost:
+                    log.error("records_lost %s-%d: %d left the log before they were read", *tp, lost)
         except BaseException:
-            await asyncio.gather(*(partition.stop() for partition in started.values()), return_exceptions=True)
+            await asyncio.gather(*(partition.stop() for partition in started.values()))
             raise
-        for tp, partition in started.items():
-            partition.next_offset = self._store(partition.source, tp.partition).source_offset
+        self._recovered.update(started)
         return started
-
-    def _new_partition(self, tp: TopicPartition) -> Partition:
-        producer = TransactionalProducer(self.client, f"{self.app_id}-{tp.topic}-{tp.partition}")
-        source = self.sources[tp.topic]
-        return Partition(source, tp.partition, self._store(source, tp.partition), producer)
-
-    def _store(self, source: Source, number: int) -> Store:
-        name = (source.table, number)
-        if name not in self._stores:
-            self._stores[name] = Store(self.directory / f"{source.table}-{number}")
-        return self._stores[name]
 
     def _progress(self, rows: int, remaining: int) -> None:
         self.recovery.rows += rows
@@ -148,49 +194,66 @@ class Engine:
 
     async def _run(self, tp: TopicPartition) -> None:
         """Run the partition's loop until it is drained; after a failure recover it and run again."""
-        pause = FIRST_PAUSE_SECONDS
+        pause, now = FIRST_PAUSE_SECONDS, asyncio.get_running_loop().time
         while True:
+            began = now()
             try:
                 partition = self.partitions.get(tp) or await self._recover(tp)
-                pause = FIRST_PAUSE_SECONDS
                 return await partition.run()
             except Exception as error:
-                log.exception("partition_failed %s-%d", tp.topic, tp.partition)
+                log.exception("partition_failed %s-%d", *tp)
                 self.troubles[tp] = repr(error)
                 self.observer.troubled(tp, error)
                 if failed := self.partitions.pop(tp, None):
-                    await _quietly(failed.stop())
-                await asyncio.sleep(self.session_timeout_seconds if _is_fenced(error) else pause)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                    await failed.stop()
+                if now() - began > LONGEST_PAUSE_SECONDS:
+                    pause = FIRST_PAUSE_SECONDS
+                match remedy(error):
+                    case Remedy.RECOVER:
+                        await asyncio.sleep(pause)
+                        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                    case Remedy.GIVE_UP:
+                        await asyncio.sleep(self.session_timeout_seconds)
+                    case Remedy.STOP:
+                        await asyncio.sleep(LONGEST_PAUSE_SECONDS)
 
     async def _recover(self, tp: TopicPartition) -> Partition:
         partition = (await self._start([tp]))[tp]
-        await self.seek(tp, partition.next_offset)
         self.partitions[tp] = partition
         self.troubles.pop(tp, None)
         return partition
 
-    async def _give_up(self, tp: TopicPartition) -> None:
+    async def _give_up(self, tps: Iterable[TopicPartition]) -> None:
+        await asyncio.gather(*(self._give_up_one(tp) for tp in list(tps)))
+
+    async def _give_up_one(self, tp: TopicPartition) -> None:
         """Let the loop finish what it has begun, within a bound; what is left open the next owner's fence settles."""
         task, partition = self._tasks.pop(tp), self.partitions.get(tp)
         if partition is not None:
             partition.drain()
             await asyncio.wait([task], timeout=DRAIN_SECONDS)
-        task.cancel()
+        if not task.done():
+            log.warning("partition_cancelled %s-%d", *tp)
+            task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        self.troubles.pop(tp, None)
+        self._recovered.discard(tp)
         if (left := self.partitions.pop(tp, None)) is not None:
-            await _quietly(left.stop())
+            await left.stop()
 
+    async def _follow(self) -> None:
+        """Keep the standbys' stores up to date, whatever fails."""
+        changelogs = {source.table: source.changelog for source in self.sources.values()}
+        stores = {(changelogs[table], number): self._stores[table, number] for table, number in self._standbys}
+        while True:
+            try:
+                await follow(self.client, stores)
+            except Exception:
+                log.exception("standby_failed")
+                await asyncio.sleep(FIRST_PAUSE_SECONDS)
 
-def _is_fenced(error: BaseException) -> bool:
-    """Whether the producer was shut out; after that aiokafka raises AssertionError on whatever is asked of it."""
-    if isinstance(error, BaseExceptionGroup):
-        return any(_is_fenced(one) for one in error.exceptions)
-    return isinstance(error, ProducerFenced | AssertionError)
-
-
-async def _quietly(stopping: Any) -> None:
-    try:
-        await stopping
-    except (KafkaError, AssertionError, RuntimeError):
-        log.debug("a producer did not stop cleanly", exc_info=True)
+    async def _stop_following(self) -> None:
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+            self._following = None

@@ -1,15 +1,21 @@
-"""One source partition: its queue, its transactions, and the loop that joins them."""
+"""One source partition: where it is read, its transactions, and the loop that joins them."""
 
 import asyncio
 import contextlib
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sitehub.engine.batch import Message, Outcome, PartitionBatch, Record
+import aiokafka
+from aiokafka.errors import OffsetOutOfRangeError
+
+from sitehub.engine.batch import Message, Outcome, PartitionBatch
 from sitehub.engine.producer import TransactionalProducer
+from sitehub.engine.records import lean_consumer
 from sitehub.engine.source import Source
 from sitehub.engine.store import OFFSET_KEY, Store
+
+POLL_MS = 100
+"""A wait for records looks up this often whether the partition is to be given up."""
 
 
 class TopicPartition(NamedTuple):
@@ -24,58 +30,65 @@ class Draining(Exception):  # noqa: N818 -- a request, not an error
 
 
 class Partition:
-    """Takes what was fetched in batches, and commits what was made of them, one transaction at a time.
+    """Takes batches and commits what was made of them, one transaction at a time.
 
-    After an exception in `commit` the outcome is unknown and the object is of no more use: the engine makes a new one,
-    which fences this one's producer and goes on from what the changelog says.
+    The consumer fetches the next records while a batch is folded and committed. After an exception in `commit` the
+    outcome is unknown and the object is of no more use: the engine makes a new one, which fences this one's producer
+    and goes on from what the changelog says.
     """
 
-    def __init__(self, source: Source, number: int, store: Store, producer: TransactionalProducer) -> None:
+    def __init__(self, source: Source, number: int, store: Store, client: Mapping[str, Any], app_id: str) -> None:
         self.source = source
         self.number = number
         self.next_offset = 0
-        self.pending_bytes = 0
         self._store = store
-        self._producer = producer
-        self._fetched: deque[tuple[Sequence[Record], int]] = deque()
-        self._arrived = asyncio.Event()
+        self._producer = TransactionalProducer(client, f"{app_id}-{source.topic}-{number}")
+        self._consumer = lean_consumer(dict(client), source.fetch_bytes)
+        self._at = aiokafka.TopicPartition(source.topic, number)
         self._committing = asyncio.Lock()
+        self._failure: BaseException | None = None
         self._draining = False
-        self._changelog = source.changelog
 
     @property
     def tp(self) -> TopicPartition:
         """The source partition."""
         return TopicPartition(self.source.topic, self.number)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether more is waiting than the limit allows, so that fetching should pause."""
-        return self.pending_bytes >= self.source.max_pending_bytes
+    async def fence(self) -> None:
+        """Shut out any older owner of this partition and settle its transaction."""
+        await self._producer.start()
 
-    def offer(self, records: Sequence[Any]) -> None:
-        """Queue what a fetch brought, in offset order."""
-        size = sum([len(record.value or b"") + len(record.key or b"") for record in records])
-        self._fetched.append((records, size))
-        self.pending_bytes += size
-        self._arrived.set()
+    async def begin(self) -> int:
+        """Start to read where the restored store says; the number of records that left the log before they were read.
+
+        Zero but for a source whose retention is shorter than the hub was behind, or that was deleted and made anew.
+        """
+        await self._consumer.start()
+        self._consumer.assign([self._at])
+        self.next_offset = self._store.source_offset
+        first = (await self._consumer.beginning_offsets([self._at]))[self._at]
+        end = (await self._consumer.end_offsets([self._at]))[self._at]
+        lost = first - self.next_offset if self.next_offset <= end else 0
+        if not first <= self.next_offset <= end:
+            self.next_offset = first
+        self._consumer.seek(self._at, self.next_offset)
+        return max(0, lost) if self._store.position else 0
 
     async def take(self) -> PartitionBatch:
-        """Wait for records; whole fetches, at least one, as many as fit: large under backlog, small when idle.
+        """Wait for records: as many as one fetch brought, up to the limit; few when idle, many under backlog.
 
-        Raises `Draining` once the partition is about to be given up.
+        Raises Draining once the partition is about to be given up, and what a commit raised.
         """
-        while not self._fetched and not self._draining:
-            self._arrived.clear()
-            await self._arrived.wait()
-        if self._draining:
-            raise Draining
-        taken: list[Record] = []
-        while self._fetched and (not taken or len(taken) + len(self._fetched[0][0]) <= self.source.max_batch_records):
-            records, size = self._fetched.popleft()
-            self.pending_bytes -= size
-            taken += records
-        return PartitionBatch(self.source.topic, self.number, taken)
+        while not self._draining:
+            if self._failure is not None:
+                raise self._failure
+            try:
+                fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self.source.max_batch_records)
+            except OffsetOutOfRangeError as error:
+                raise LookupError(f"the log of {self.source.topic}-{self.number} was cut while it was read") from error
+            if records := fetched.get(self._at):
+                return PartitionBatch(self.source.topic, self.number, records)
+        raise Draining
 
     def get(self, keys: list[bytes]) -> list[bytes | None]:
         """Committed rows of `keys`, in their order."""
@@ -85,11 +98,14 @@ class Partition:
         """All of `outcome` and the source's offset, or none of it; the disk only after Kafka said yes."""
         rows = [*outcome.rows, (OFFSET_KEY, b"%d" % next_offset)]
         changelog: list[Message] = [(key, value, []) for key, value in rows]
+        topic = self.source.changelog
         async with self._committing:
-            end = await self._producer.transact(
-                {**outcome.sends, self._changelog: changelog}, self.number, last=self._changelog
-            )
-            self._store.write(rows, end)
+            try:
+                end = await self._producer.transact({**outcome.sends, topic: changelog}, self.number, last=topic)
+                self._store.write(rows, end)
+            except BaseException as error:
+                self._failure = error
+                raise
             self.next_offset = next_offset
         outcome.committed()
 
@@ -101,12 +117,7 @@ class Partition:
     def drain(self) -> None:
         """Ask the loop to finish what it has begun: `take` gives nothing more."""
         self._draining = True
-        self._arrived.set()
-
-    async def fence(self) -> None:
-        """Shut out any older owner of this partition and settle its transaction."""
-        await self._producer.start()
 
     async def stop(self) -> None:
-        """Let go of the producer; an open transaction is left for the next fence."""
-        await self._producer.stop()
+        """Let go of the connections; an open transaction is left for the next fence."""
+        await asyncio.gather(self._producer.stop(), self._consumer.stop(), return_exceptions=True)

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class Recovery(FaustRecovery):
-    """Lets the engine fence, restore and start what was assigned, then lets the streams flow."""
+    """Tells the engine what was assigned, then lets the agents' streams flow."""
 
     app: "EngineApp"
+    _last_generation = 0
 
     @Service.task
     async def _restart_recovery(self) -> None:
@@ -24,11 +25,8 @@ class Recovery(FaustRecovery):
             if await self.wait_for_stopped(self.signal_recovery_start):
                 return
             self.signal_recovery_start.clear()
-            generation = self._generation_id
-            assigned = [TopicPartition(*tp) for tp in self.app.consumer.assignment()]
             try:
-                if await self.app.engine.assign(assigned):
-                    await self._resume_streams(generation_id=generation)
+                await self._assign(self._generation_id)
             except RebalanceAgain:
                 self.log.info("rebalance during recovery")
             except ServiceStopped:
@@ -36,9 +34,19 @@ class Recovery(FaustRecovery):
             except Exception as error:  # noqa: BLE001 -- Faust ends the worker with it
                 await self.crash(error)
 
+    async def _assign(self, generation: int) -> None:
+        # Of a generation that this worker was not in, another may have owned, and moved on, what it thinks it has.
+        missed = generation != self._last_generation + 1
+        self._last_generation = generation
+        assignor = self.app.assignor
+        actives = [TopicPartition(*tp) for tp in assignor.assigned_actives()]
+        standbys = [TopicPartition(*tp) for tp in assignor.assigned_standbys()]
+        if await self.app.engine.assign(actives, standbys, fresh=missed):
+            await self._resume_streams(generation_id=generation)
+
     @Service.task
     async def _slurp_changelogs(self) -> None:
-        """Nothing: changelogs are read by the engine's own consumer."""
+        """Nothing: changelogs are read by the engine's own consumers."""
 
 
 class TableManager(FaustTableManager):

@@ -1,7 +1,9 @@
 """What the engine is told about a topic that it shall handle."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from sitehub.engine.batch import Handler
@@ -10,32 +12,58 @@ if TYPE_CHECKING:
     from sitehub.engine.partition import Partition
 
 Loop = Callable[["Partition"], Awaitable[None]]
-"""Handles one partition's records for ever: take, decide, commit."""
+"""Handles one partition's records until `take` raises Draining: take, decide, commit."""
+
+
+class Handover(Enum):
+    """How a partition passes to another worker in a rebalance."""
+
+    FENCE = "fence"
+    """It runs on until the new owner shuts it out: partitions that stay never stop. For loops whose only effects are in
+    the transaction."""
+    DRAIN = "drain"
+    """It ends what it has begun before the group goes on. For loops with effects outside Kafka, which fencing can't
+    take back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """A topic, the table that its handler keeps, and the loop that handles each of its partitions.
 
-    Topic and changelog have the same number of partitions. No two sources share a
-    table: its changelog holds the offset.
+    Topic and changelog have the same number of partitions. No two sources share a table: its changelog holds the
+    offset.
     """
 
     topic: str
     table: str
     changelog: str
     run: Loop
+    handover: Handover = Handover.FENCE
     max_batch_records: int = 4_000
-    max_pending_bytes: int = 4 << 20
+    fetch_bytes: int = 2 << 20
 
 
 def fold(handler: Handler) -> Loop:
-    """Make the loop of a pure handler: a batch, a transaction."""
+    """Make the loop of a pure handler: a batch, a transaction; the next batch is folded while the former commits."""
 
     async def run(partition: "Partition") -> None:
-        while True:
-            batch = await partition.take()
-            outcome = handler(batch, partition.get)
-            await partition.commit(outcome, batch.last_offset + 1)
+        pending: dict[bytes, bytes | None] = {}
+        committing: asyncio.Task[None] | None = None
+
+        def read(keys: list[bytes]) -> list[bytes | None]:
+            stored = partition.get(keys)
+            return [pending.get(key, row) for key, row in zip(keys, stored, strict=True)] if pending else stored
+
+        try:
+            while True:
+                batch = await partition.take()
+                outcome = handler(batch, read)
+                if committing is not None:
+                    await committing
+                pending = dict(outcome.rows)
+                committing = asyncio.create_task(partition.commit(outcome, batch.last_offset + 1))
+        finally:
+            if committing is not None:
+                await committing
 
     return run

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from rocksdict import AccessType, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import Options, Rdict, WriteBatch, WriteOptions
 
 from sitehub.engine.batch import Row
 
@@ -15,7 +15,7 @@ OFFSET_KEY = b"\x00offset"
 
 
 class Store:
-    """Rows of one table partition.
+    """Rows of one table partition. Keys that begin with NUL are the engine's own.
 
     There is no write-ahead log: the changelog is the log. A memtable that a crash loses takes its position along, so
     that the restore reads those rows again.
@@ -27,12 +27,14 @@ class Store:
         self._unlogged = WriteOptions()
         self._unlogged.disable_wal = True
         self._db = self._open()
+        self.current_at = 0.0
+        """When, in seconds since 1970, a standby was last known to hold all that its changelog had."""
 
     def _open(self) -> Rdict:
         options = Options(raw_mode=True)
         options.create_if_missing(True)
         try:
-            return Rdict(str(self._path), options, access_type=AccessType.read_write())
+            return Rdict(str(self._path), options)
         except Exception as error:
             if "lock" in str(error).lower():
                 raise
@@ -57,12 +59,13 @@ class Store:
     def write(self, rows: Iterable[Row], position: int) -> None:
         """Apply `rows` and move the position, both or neither."""
         batch = WriteBatch(raw_mode=True)
+        put, delete = batch.put, batch.delete
         for key, value in rows:
             if value is None:
-                batch.delete(key)
+                delete(key)
             else:
-                batch.put(key, value)
-        batch.put(POSITION_KEY, b"%d" % position)
+                put(key, value)
+        put(POSITION_KEY, b"%d" % position)
         self._db.write(batch, self._unlogged)
 
     def reset(self) -> None:

@@ -1,34 +1,33 @@
-"""The consumer that hands an agent one message a partition fetch instead of one a record."""
+"""Membership of the group: Faust's consumer, which reads nothing of what the engine reads itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
 
 import aiokafka
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-from faust.types.tuples import ConsumerMessage
-
-from sitehub.engine.partition import Partition
 
 if TYPE_CHECKING:
     from sitehub.engine.app import EngineApp
 
-FETCH_MAX_WAIT_MS = 50
-"""Faust fixes 1,500: a partition that missed a fetch would wait that long for the next."""
-PAUSE_SECONDS = 0.005
-"""Between two looks while nothing may be fetched."""
+IDLE_SECONDS = 0.2
+"""Between two looks while there is nothing for agents to read."""
+FOR_EVER_MS = 2**31 - 1
 
 
-class Fetch(NamedTuple):
-    """What one fetch brought for a partition."""
+class RebalanceListener(driver.ConsumerRebalanceListener):
+    """Pauses what the engine reads, so that nothing is fetched twice."""
 
-    partition: Partition
-    records: list[Any]
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        """Called in the consumer's thread when the group has settled."""
+        app: EngineApp = self._thread.consumer.app
+        self._thread._consumer.pause(*(tp for tp in assigned if app.is_engines(tp)))  # noqa: SLF001 -- Faust's own
+        await super().on_partitions_assigned(assigned)
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Builds the consumer from the application's own client settings, reading committed records only."""
+    """Its own thread and loop: a long fold never keeps a heartbeat waiting."""
 
     def _create_worker_consumer(self, transport: "Transport") -> aiokafka.AIOKafkaConsumer:
         app: EngineApp = transport.app
@@ -42,20 +41,24 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            max_poll_records=None,
-            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
-            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
-            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            max_poll_interval_ms=FOR_EVER_MS,  # the engine polls elsewhere: silence here is no sign of death
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
         )
 
+    async def on_thread_stop(self) -> None:
+        """Leave the group, a static member too: its partitions go on elsewhere at once, not after the time-out."""
+        if self._consumer is not None and (coordinator := self._consumer._coordinator) is not None:  # noqa: SLF001
+            coordinator._group_instance_id = None  # noqa: SLF001 -- aiokafka lets only dynamic members leave
+        await super().on_thread_stop()
+
 
 class Consumer(driver.Consumer):
-    """Fetches the engine's sources; a partition whose queue is full is passed over until it has room."""
+    """Faust's consumer for the topics of agents, if there are any."""
 
     app: "EngineApp"
+    RebalanceListener = RebalanceListener
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -66,49 +69,21 @@ class Consumer(driver.Consumer):
     async def getmany(
         self,
         timeout: float,  # noqa: ASYNC109 -- Faust's signature
-    ) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Yield one message a partition, whose value is the list of records."""
-        if not self.flow_active:
-            await self.wait(self.can_resume_flow)
-        engine, generation = self.app.engine, self.app.consumer_generation_id
-        full = engine.full()
-        running = dict(engine.partitions)  # a partition recovered while we fetch is another object, sought elsewhere
-        active = {tp for tp in self._get_active_partitions() if tp in running and tp not in full}
-        if not active:
-            await asyncio.sleep(PAUSE_SECONDS)
+    ) -> AsyncIterator[tuple[TP, Any]]:
+        """What agents read; the engine's topics and changelogs are not among it."""
+        if all(self.app.is_engines(tp) for tp in self._get_active_partitions()):
+            await asyncio.sleep(IDLE_SECONDS)
             return
-        fetched: Mapping[TP, list[Any]] = await self._getmany(
-            active_partitions=active, timeout=PAUSE_SECONDS if full else timeout
-        )
-        for tp, records in (fetched or {}).items():
-            if not self.flow_active or self.app.consumer_generation_id != generation or self.should_stop:
-                return
-            if records:
-                yield tp, _message(tp, Fetch(running[tp], records), generation)
+        async for tp, message in super().getmany(timeout):
+            yield tp, message
+
+    def _get_active_partitions(self) -> set[TP]:
+        return {tp for tp in super()._get_active_partitions() if not self.app.is_engines(tp)}
 
     async def perform_seek(self) -> None:
-        """Seek each source to what its changelog says; the group's committed offsets play no part."""
-        for tp, partition in self.app.engine.partitions.items():
-            await self.seek(TP(*tp), partition.next_offset)
-
-
-def _message(tp: TP, fetch: "Fetch", generation: int) -> ConsumerMessage:
-    last = fetch.records[-1]
-    return ConsumerMessage(
-        tp.topic,
-        tp.partition,
-        last.offset,
-        last.timestamp / 1000,
-        last.timestamp_type,
-        [],
-        None,
-        fetch,
-        None,
-        0,
-        0,
-        tp,
-        generation_id=generation,
-    )
+        """Seek the agents' topics; the engine has its own offsets."""
+        if self._get_active_partitions():
+            await super().perform_seek()
 
 
 class Transport(driver.Transport):

@@ -1,0 +1,78 @@
+"""Bring stores up to the end of their changelogs, or keep them there: committed records only."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import aiokafka
+from aiokafka import AIOKafkaConsumer
+
+from sitehub.engine.records import lean_consumer
+from sitehub.engine.store import Store
+
+FETCH_BYTES = 4 << 20
+POLL_MS = 100
+
+Stores = Mapping[tuple[str, int], Store]
+"""By changelog topic and partition."""
+Progress = Callable[[int, int], None]
+"""Called with rows applied since the last call, and offsets that remain."""
+
+
+async def restore(client: Mapping[str, Any], stores: Stores, progress: Progress) -> None:
+    """Apply each changelog partition, from what its store holds to the last stable offset.
+
+    Ends when every partition's position has passed the offset that was the end at the start: markers and aborted
+    records take offsets too, so records are no measure.
+    """
+    if stores:
+        async with _Reader(client, stores) as reader:
+            await reader.catch_up(progress)
+
+
+async def follow(client: Mapping[str, Any], stores: Stores) -> None:
+    """Keep standby stores at the end of their changelogs until cancelled."""
+    async with _Reader(client, stores) as reader:
+        while True:
+            await reader.apply()
+
+
+class _Reader:
+    def __init__(self, client: Mapping[str, Any], stores: Stores) -> None:
+        self._consumer: AIOKafkaConsumer = lean_consumer(dict(client), FETCH_BYTES)
+        self._stores = {aiokafka.TopicPartition(*name): store for name, store in stores.items()}
+
+    async def __aenter__(self) -> Self:
+        await self._consumer.start()
+        tps = list(self._stores)
+        self._consumer.assign(tps)
+        self._ends = await self._consumer.end_offsets(tps)  # of a read_committed consumer: the last stable offsets
+        beginnings = await self._consumer.beginning_offsets(tps)
+        for tp, store in self._stores.items():
+            if not (store.position == 0 or beginnings[tp] <= store.position <= self._ends[tp]):
+                store.reset()  # ahead of its changelog, or behind what compaction and retention have left of it
+            self._consumer.seek(tp, max(store.position, beginnings[tp]))
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._consumer.stop()
+
+    async def apply(self) -> int:
+        """Apply what the next fetch brings; the number of rows."""
+        fetched = await self._consumer.getmany(timeout_ms=POLL_MS)
+        now = time.time()
+        for tp, records in fetched.items():
+            self._stores[tp].write([(record.key, record.value) for record in records], records[-1].offset + 1)
+        for tp, store in self._stores.items():
+            if tp not in fetched:  # nothing more to be had: it is at the end
+                store.current_at = now
+        return sum(map(len, fetched.values()))
+
+    async def catch_up(self, progress: Progress) -> None:
+        """Apply until all that was there at the start is applied."""
+        remaining = 1
+        while remaining:
+            positions = {tp: await self._consumer.position(tp) for tp in self._stores}
+            remaining = sum(max(0, self._ends[tp] - position) for tp, position in positions.items())
+            applied = await self.apply() if remaining else 0
+            progress(applied, remaining)
