@@ -30,7 +30,7 @@ from sitehub.web.sites import SiteView
 from sitehub.wiring import event_schemas, kafka_client, retry_policy, sync_rules, target_settings
 
 SESSION_SECONDS = 10.0
-HEARTBEAT_SECONDS = 3.0
+HEARTBEAT_SECONDS = 1.0
 READ_AHEAD = 500
 """Commands that are taken from a partition at once."""
 LOOPBACK = "127.0.0.1"

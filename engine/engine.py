@@ -201,21 +201,28 @@ class Engine:
                 partition = self.partitions.get(tp) or await self._recover(tp)
                 return await partition.run()
             except Exception as error:
+                failed = self.partitions.pop(tp, None)
+                if failed is not None:
+                    await failed.stop()
+                    if failed.is_draining:  # the new owner was quicker
+                        log.info("partition_handed_over %s-%d: %r", *tp, error)
+                        return None
                 log.exception("partition_failed %s-%d", *tp)
                 self.troubles[tp] = repr(error)
                 self.observer.troubled(tp, error)
-                if failed := self.partitions.pop(tp, None):
-                    await failed.stop()
                 if now() - began > LONGEST_PAUSE_SECONDS:
                     pause = FIRST_PAUSE_SECONDS
-                match remedy(error):
-                    case Remedy.RECOVER:
-                        await asyncio.sleep(pause)
-                        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-                    case Remedy.GIVE_UP:
-                        await asyncio.sleep(self.session_timeout_seconds)
-                    case Remedy.STOP:
-                        await asyncio.sleep(LONGEST_PAUSE_SECONDS)
+                await asyncio.sleep(self._pause(remedy(error), pause))
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    def _pause(self, remedy: Remedy, growing_seconds: float) -> float:
+        match remedy:
+            case Remedy.RECOVER:
+                return growing_seconds
+            case Remedy.GIVE_UP:
+                return self.session_timeout_seconds
+            case Remedy.STOP:
+                return LONGEST_PAUSE_SECONDS
 
     async def _recover(self, tp: TopicPartition) -> Partition:
         partition = (await self._start([tp]))[tp]

@@ -118,6 +118,11 @@ class Partition:
         """Ask the loop to finish what it has begun: `take` gives nothing more."""
         self._draining = True
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the partition is about to be given up."""
+        return self._draining
+
     async def stop(self) -> None:
         """Let go of the connections; an open transaction is left for the next fence."""
         await asyncio.gather(self._producer.stop(), self._consumer.stop(), return_exceptions=True)

@@ -52,6 +52,7 @@ class TransactionalProducer:
         for topic, messages in sends.items():
             for batch in self._batches(messages):
                 future = await self._producer.send_batch(batch, topic, partition=partition)
+                future.add_done_callback(_seen)
                 if topic == last:
                     end, count = future, batch.record_count()
         await self._producer.commit_transaction()
@@ -71,3 +72,9 @@ class TransactionalProducer:
         if batch is not None:
             batch.close()  # so that it is sent without linger
         return batches
+
+
+def _seen(future: "asyncio.Future[Any]") -> None:
+    """A failed send fails the commit too, which tells of it."""
+    if not future.cancelled():
+        future.exception()

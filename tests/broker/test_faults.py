@@ -1,0 +1,122 @@
+"""The engine under faults: every record counts once, in order, whoever dies."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sitehub.dev.kafka import EmbeddedKafka
+from sitehub.dev.names import Names
+from sitehub.tests.broker.crew import Crew
+from sitehub.tests.broker.hub import eventually
+
+
+@pytest.fixture
+def crew(kafka: EmbeddedKafka, names: Names, tmp_path: Path) -> Iterator[Crew]:
+    crew = Crew(kafka.bootstrap, names.topic(""), tmp_path)
+    crew.create_topics()
+    yield crew
+    crew.stop()
+
+
+def two_workers(crew: Crew) -> None:
+    crew.start("one")
+    crew.start("two")
+    crew.await_settled("one", "two")
+    crew.load()
+
+
+def progress(crew: Crew, seconds: float = 30) -> None:
+    """More is counted than when this was called."""
+    before = sum(map(len, crew.counts().values()))
+    eventually(lambda: sum(map(len, crew.counts().values())) > before + 200, seconds, "counting goes on")
+
+
+def test_kill_9_is_taken_over_by_the_standby(crew: Crew) -> None:
+    two_workers(crew)
+    progress(crew)
+
+    crew.kill("two")
+    crew.await_settled("one")
+
+    assert crew.status("one")["recovered_rows"] < 1000  # the standby had all but the tail
+    crew.start("two")
+    crew.await_settled("one", "two")
+    crew.finish()
+
+
+def test_a_killed_worker_that_comes_back_at_once_gets_its_partitions_back(crew: Crew) -> None:
+    two_workers(crew)
+    progress(crew)
+    before = crew.status("one")["active"], crew.status("two")["active"]
+
+    crew.kill("two")
+    crew.start("two")
+    crew.await_settled("one", "two")
+
+    assert (crew.status("one")["active"], crew.status("two")["active"]) == before
+    crew.finish()
+
+
+def test_a_worker_frozen_past_its_session_writes_nothing_when_it_wakes(crew: Crew) -> None:
+    two_workers(crew)
+    progress(crew)
+
+    crew.freeze("two")
+    crew.await_settled("one")
+    progress(crew)
+    crew.thaw("two")
+    crew.await_settled("one", "two")
+
+    crew.finish()
+
+
+def test_a_stopped_worker_hands_over_at_once_and_ends_cleanly(crew: Crew) -> None:
+    two_workers(crew)
+    progress(crew)
+
+    assert crew.terminate("two") == 0
+    crew.await_settled("one")
+
+    crew.finish()
+
+
+def test_deleted_and_corrupted_tables_are_rebuilt(crew: Crew) -> None:
+    two_workers(crew)
+    progress(crew)
+
+    crew.kill("two")
+    crew.delete_tables("two")
+    crew.start("two")
+    crew.await_settled("one", "two")
+    crew.kill("one")
+    crew.corrupt_tables("one")
+    crew.start("one")
+    crew.await_settled("one", "two")
+
+    crew.finish()
+
+
+def test_a_broker_that_is_killed_and_comes_back_costs_only_time(crew: Crew, kafka: EmbeddedKafka) -> None:
+    two_workers(crew)
+    progress(crew)
+
+    kafka.kill()
+    kafka.start()
+    progress(crew, 60)
+    kafka.stop()
+    kafka.start()
+    progress(crew, 60)
+
+    crew.finish()
+
+
+def test_many_rebalances_under_load_lose_nothing_and_leave_nothing(crew: Crew) -> None:
+    two_workers(crew)
+    for _ in range(5):
+        crew.start("three")
+        crew.await_settled("one", "two", "three")
+        assert crew.terminate("three") == 0
+        crew.await_settled("one", "two")
+
+    crew.finish()
