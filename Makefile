@@ -59,7 +59,7 @@ lock: setup-dev ## write requirements/ anew from pyproject.toml
 	  $(BIN)/uv pip compile requirements/$$set.in --universal --python-version 3.11 --generate-hashes --no-header --quiet --output-file requirements/$$set.txt >/dev/null; done
 
 bench: setup-dev ## the benchmarks; minutes
-	@$(BIN)/python bench/engine.py
+	@$(BIN)/python -m sitehub.bench.throughput
 
 clean: ## remove what set-up and runs made
 	rm -rf .venv .build .sitehub build *.egg-info

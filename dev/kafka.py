@@ -69,7 +69,7 @@ class EmbeddedKafka:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._refuse_conflicts()
         properties = self.data_dir / "server.properties"
-        properties.write_text(server_properties(self.data_dir, self.port, _free_port()))
+        properties.write_text(server_properties(self.data_dir, self.port, free_port()))
         java = self._java(class_path)
         if not (self._log_dir / "meta.properties").exists():
             self._format(java, properties)
@@ -194,7 +194,8 @@ class EmbeddedKafka:
                 ) from None
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nobody has now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -102,7 +102,7 @@ class Partition:
         async with self._committing:
             try:
                 end = await self._producer.transact({**outcome.sends, topic: changelog}, self.number, last=topic)
-                self._store.write(rows, end)
+                self._store.update(rows, end)
             except BaseException as error:
                 self._failure = error
                 raise

@@ -7,6 +7,7 @@ from pathlib import Path
 from rocksdict import Options, Rdict, WriteBatch, WriteOptions
 
 from sitehub.engine.batch import Row
+from sitehub.engine.cache import RowCache
 
 POSITION_KEY = b"\x00position"
 """Next changelog offset to read: all before it is in this store. Kept here only."""
@@ -27,6 +28,7 @@ class Store:
         self._unlogged = WriteOptions()
         self._unlogged.disable_wal = True
         self._db = self._open()
+        self._cache = RowCache()
         self.current_at = 0.0
         """When, in seconds since 1970, a standby was last known to hold all that its changelog had."""
 
@@ -53,11 +55,31 @@ class Store:
 
     def get(self, keys: list[bytes]) -> list[bytes | None]:
         """Values of `keys` in their order; None where there is no row."""
-        values: list[bytes | None] = self._db.get(keys)
-        return values
+        return self._cache.get(keys, self._db.get)
 
     def write(self, rows: Iterable[Row], position: int) -> None:
-        """Apply `rows` and move the position, both or neither."""
+        """Apply `rows` and move the position, both or neither; what was cached is forgotten."""
+        self._cache.clear()
+        self._write(rows, position)
+
+    def update(self, rows: list[Row], position: int) -> None:
+        """As `write`, for rows that are likely to be read soon."""
+        self._write(rows, position)
+        self._cache.put(rows)
+
+    def reset(self) -> None:
+        """Forget everything: what is on disk is not a prefix of the changelog any more."""
+        self._db.close()
+        shutil.rmtree(self._path, ignore_errors=True)
+        self._db = self._open()
+        self._cache.clear()
+
+    def close(self) -> None:
+        """Flush the memtable, so that a restart reads only what comes after, and let go of the lock."""
+        self._db.flush()
+        self._db.close()
+
+    def _write(self, rows: Iterable[Row], position: int) -> None:
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
         for key, value in rows:
@@ -67,14 +89,3 @@ class Store:
                 put(key, value)
         put(POSITION_KEY, b"%d" % position)
         self._db.write(batch, self._unlogged)
-
-    def reset(self) -> None:
-        """Forget everything: what is on disk is not a prefix of the changelog any more."""
-        self._db.close()
-        shutil.rmtree(self._path, ignore_errors=True)
-        self._db = self._open()
-
-    def close(self) -> None:
-        """Flush the memtable, so that a restart reads only what comes after, and let go of the lock."""
-        self._db.flush()
-        self._db.close()
