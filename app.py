@@ -13,10 +13,8 @@ from prometheus_client import CollectorRegistry
 from yarl import URL
 
 from sitehub.agents.delivery import Delivery, delivery_loop
-from sitehub.agents.sites import SiteHandler
 from sitehub.agents.web_server import WebServer
 from sitehub.clients.target import Target
-from sitehub.codecs.events import EventDecoder
 from sitehub.engine.app import EngineApp
 from sitehub.engine.engine import Observer
 from sitehub.engine.source import Handover, Source, fold
@@ -27,7 +25,7 @@ from sitehub.topics.declared import SITE_EVENTS, dead_letters_of, deliveries_of,
 from sitehub.web.health import HealthView
 from sitehub.web.server import web_application
 from sitehub.web.sites import SiteView
-from sitehub.wiring import event_schemas, kafka_client, retry_policy, sync_rules, target_settings
+from sitehub.wiring import kafka_client, retry_policy, site_handler, sync_rules, target_settings
 
 SESSION_SECONDS = 10.0
 HEARTBEAT_SECONDS = 1.0
@@ -71,14 +69,7 @@ class HubApp(EngineApp):
 
     def _add_sites(self) -> None:
         settings, names = self.settings, self._names
-        handler = SiteHandler(
-            decoder=EventDecoder(event_schemas(settings), key_field="site_id"),
-            rules=self._rules,
-            metrics=self.metrics,
-            now=time.time,
-            commands_topics={name: names.commands(name) for name in self._rules.targets},
-            dead_letter_topic=dead_letters_of(names.site_events),
-        )
+        handler = site_handler(settings, self.metrics, self._rules)
         source = Source(names.site_events, "sites", names.changelog("sites"), fold(handler))
         self.add_source(source, self._partitions)
 

@@ -11,6 +11,7 @@ from sitehub.dev.targets_command import targets
 from sitehub.dev.up_command import up
 from sitehub.settings import ConfigurationError, load_settings
 from sitehub.settings.command import check_config
+from sitehub.verify_command import verify
 from sitehub.wiring import kafka_client
 from sitehub.worker_command import worker
 
@@ -29,7 +30,7 @@ def main() -> None:
     """The customer sites integration hub."""
 
 
-for command in (broker, check_config, feed, targets, worker, publish_command(client_options), up):
+for command in (broker, check_config, feed, targets, worker, publish_command(client_options), up, verify):
     main.add_command(command)
 
 if __name__ == "__main__":

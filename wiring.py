@@ -1,14 +1,19 @@
 """From settings to what the parts take."""
 
 import ssl
+import time
 from typing import Any
 
+from sitehub.agents.sites import SiteHandler
 from sitehub.clients.target import TargetSettings
+from sitehub.codecs.events import EventDecoder
 from sitehub.codecs.schemas import shipped_schemas
 from sitehub.rules.mapping import Mapping, MappingEntry
 from sitehub.rules.retry import RetryPolicy
 from sitehub.rules.sync import SyncRule, SyncRules
 from sitehub.settings import Integration, Settings
+from sitehub.telemetry.metrics import Metrics
+from sitehub.topics.declared import dead_letters_of, names_of
 
 Schemas = dict[str, dict[str, dict[str, Any]]]
 
@@ -55,6 +60,19 @@ def sync_rules(settings: Settings) -> SyncRules:
         for target, entries in configuration.data_mappings.items()
     }
     return SyncRules(rules, mappings, settings.config_id)
+
+
+def site_handler(settings: Settings, metrics: Metrics, rules: SyncRules | None = None) -> SiteHandler:
+    """What folds batches of site events."""
+    names, rules = names_of(settings), rules or sync_rules(settings)
+    return SiteHandler(
+        decoder=EventDecoder(event_schemas(settings), key_field="site_id"),
+        rules=rules,
+        metrics=metrics,
+        now=time.time,
+        commands_topics={name: names.commands(name) for name in rules.targets},
+        dead_letter_topic=dead_letters_of(names.site_events),
+    )
 
 
 def target_settings(settings: Settings, name: str) -> TargetSettings | str:

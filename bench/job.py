@@ -1,9 +1,7 @@
 """The measured job on the engine: validate an event, fold it, count it in a window, make a command; exactly once."""
 
 import gc
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -89,4 +87,4 @@ def main(bootstrap: str, source: str, name: str, data: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], sys.argv[4] if len(sys.argv) > 4 else tempfile.mkdtemp(dir=os.environ.get("TMPDIR")))
+    main(*sys.argv[1:5])

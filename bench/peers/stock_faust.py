@@ -25,7 +25,7 @@ def main(bootstrap: str, source: str, name: str, data: str) -> None:
     sites = app.Table("sites", default=None, partitions=6)
     counts = app.Table("counts", default=int, partitions=6).tumbling(timedelta(seconds=60), expires=timedelta(hours=1))
 
-    @app.agent(events)
+    @app.agent(events)  # type: ignore[untyped-decorator]
     async def handle(stream: Any) -> None:
         async for key, event in stream.items():
             site = {**(sites.get(key) or {}), **event["new_values"], "last": event["event_id"]}

@@ -170,6 +170,20 @@ class Hub:
         consumer.close()
         return messages
 
+    def read_app(self, name: str) -> list[Message]:
+        """Of a topic that is named after the application."""
+        return self.read(f"app-{name}")
+
+    def write_app(self, name: str, key: bytes, value: bytes, partition: int) -> None:
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        producer.produce(self.topic(f"app-{name}"), value, key=key, partition=partition)
+        assert producer.flush(30) == 0
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """A command of the product, to its end."""
+        command = [sys.executable, "-m", "sitehub.cli", *arguments]
+        return subprocess.run(command, env=self.environment("command"), capture_output=True, check=False, timeout=120)
+
     def publish(self, records: list[tuple[bytes, bytes]]) -> None:
         producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5, "partitioner": "murmur2_random"})
         for key, value in records:

@@ -1,5 +1,6 @@
 """Site events in, exact state, billing calls out: against a model that knows only the guarantees."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,3 +109,24 @@ def test_a_killed_worker_loses_and_doubles_nothing(hub: Hub) -> None:
     await_all_delivered(hub, work)
 
     check(hub, work, "worker-3")
+
+
+def test_verify_finds_nothing_in_a_good_hub_and_what_was_tampered_with(hub: Hub) -> None:
+    work = make(seed=3, events=3_000, sites=300)
+    hub.start_worker("worker-1")
+    hub.await_ready("worker-1")
+    hub.publish([(sent.key, sent.value) for sent in work.sent])
+    await_all_delivered(hub, work)
+
+    clean = hub.run("verify", "--json")
+    report = json.loads(clean.stdout)
+    assert (clean.returncode, report["differences"], report["events"]) == (0, [], len(work.sent))
+    assert report["commands"] == sum(len(calls) for calls in work.calls.values())
+
+    assert hub.terminate("worker-1") == 0
+    row = next(m for m in hub.read_app("sites-changelog") if m.key() == b"site-00007")
+    hub.write_app("sites-changelog", b"site-00007", row.value().replace(b"Garage", b"Forged"), row.partition())
+    tampered = hub.run("verify", "--json")
+
+    differences = json.loads(tampered.stdout)["differences"]
+    assert (tampered.returncode, [(one["kind"], one["key"]) for one in differences]) == (1, [("site", "site-00007")])

@@ -1,0 +1,167 @@
+"""Fold the log again with the pure rules, and compare with what the tables and the targets' topics hold."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiokafka
+import msgspec
+from aiokafka import AIOKafkaConsumer
+
+from sitehub.agents.sites import SiteHandler
+from sitehub.codecs.commands import decode_command
+from sitehub.codecs.rows import decode_site
+from sitehub.engine.batch import PartitionBatch, Record
+from sitehub.engine.records import lean_consumer
+from sitehub.engine.store import OFFSET_KEY
+from sitehub.rules.site import Site
+
+FETCH_BYTES = 4 << 20
+POLL_MS = 200
+BATCH_RECORDS = 5_000
+TIMES = ("created_at", "updated_at", "deleted_at")
+"""Of application: they differ each time the log is folded."""
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Something that is not as the log says. `kind` is site, command or dead_letter."""
+
+    partition: int
+    kind: str
+    key: str
+    expected: str
+    found: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What was compared."""
+
+    events: int = 0
+    sites: int = 0
+    commands: int = 0
+    dead_letters: int = 0
+    cut_partitions: list[int] = field(default_factory=list)
+    """Whose log no longer begins at 0: retention has dropped what their sites were made of."""
+    differences: list[Difference] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Refold:
+    """Compares one partition after another; a running hub is compared as of each partition's last transaction."""
+
+    client: Mapping[str, Any]
+    handler: SiteHandler
+    source: str
+    changelog: str
+
+    async def compare(self, number: int, report: Report) -> None:
+        """Add what partition `number` shows to `report`."""
+        rows: dict[bytes, bytes] = {}
+        async for record in self._read(self.changelog, number):
+            if record.value is None:
+                rows.pop(record.key or b"", None)
+            else:
+                rows[record.key or b""] = record.value
+        end = int(rows.pop(OFFSET_KEY, b"0"))
+        folded, sent = await self._fold(number, end, report)
+        if number in report.cut_partitions:
+            return
+        report.sites += len(folded)
+        for key in sorted(folded.keys() | rows.keys()):
+            expected, found = _comparable(folded.get(key)), _comparable(rows.get(key))
+            if expected != found:
+                report.differences.append(Difference(number, "site", key.decode(), expected, found))
+        for topic, expected_ids in sent.items():
+            await self._compare_sent(topic, number, expected_ids, end, report)
+
+    async def _fold(self, number: int, end: int, report: Report) -> tuple[dict[bytes, bytes], dict[str, Counter[str]]]:
+        """Rows and what was sent, by topic, of all events before offset `end`."""
+        rows: dict[bytes, bytes] = {}
+        topics = [*self.handler.commands_topics.values(), self.handler.dead_letter_topic]
+        sent: dict[str, Counter[str]] = {topic: Counter() for topic in topics}
+        batch: list[Record] = []
+
+        def fold() -> None:
+            if batch:
+                outcome = self.handler(PartitionBatch(self.source, number, batch), lambda keys: [*map(rows.get, keys)])
+                rows.update({key: value for key, value in outcome.rows if value is not None})
+                for topic, messages in outcome.sends.items():
+                    sent[topic].update(_identity(headers) for _, _, headers in messages)
+                report.events += len(batch)
+                batch.clear()
+
+        first = True
+        async for record in self._read(self.source, number):
+            if first and record.offset > 0:
+                report.cut_partitions.append(number)
+                return {}, {}
+            first = False
+            if record.offset >= end:
+                break
+            batch.append(record)
+            if len(batch) >= BATCH_RECORDS:
+                fold()
+        fold()
+        return rows, sent
+
+    async def _compare_sent(self, topic: str, number: int, expected: Counter[str], end: int, report: Report) -> None:
+        """Commands and dead letters that were made before source offset `end`: each once."""
+        kind = "dead_letter" if topic == self.handler.dead_letter_topic else "command"
+        found: Counter[str] = Counter()
+        async for record in self._read(topic, number):
+            name = _identity(record.headers)
+            if name in expected or _source_offset(kind, name, record) < end:  # else it was made after we looked
+                found[name] += 1
+        if kind == "command":
+            report.commands += expected.total()
+        else:
+            report.dead_letters += expected.total()
+        for name in expected.keys() | found.keys():
+            if found[name] != expected[name]:
+                report.differences.append(Difference(number, kind, name, f"{expected[name]} x", f"{found[name]} x"))
+
+    async def _read(self, topic: str, number: int) -> AsyncIterator[Record]:
+        """All committed records from the first that is kept to the end as it is now."""
+        tp = aiokafka.TopicPartition(topic, number)
+        async with _consumer(self.client, tp) as consumer:
+            end = (await consumer.end_offsets([tp]))[tp]
+            while await consumer.position(tp) < end:
+                for record in (await consumer.getmany(timeout_ms=POLL_MS)).get(tp, []):
+                    yield record
+
+
+@asynccontextmanager
+async def _consumer(client: Mapping[str, Any], tp: aiokafka.TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = lean_consumer(dict(client), FETCH_BYTES)
+    await consumer.start()
+    try:
+        consumer.assign([tp])
+        consumer.seek(tp, (await consumer.beginning_offsets([tp]))[tp])
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+def _identity(headers: list[tuple[str, bytes]]) -> str:
+    """A command's id, or the offset of the record that a dead letter was."""
+    fields = dict(headers)
+    return (fields.get("dead-letter.offset") or fields.get("command_id") or b"").decode()
+
+
+def _source_offset(kind: str, name: str, record: Record) -> int:
+    return int(name) if kind == "dead_letter" else decode_command(record.value or b"").source_offset
+
+
+def _comparable(row: bytes | None) -> str:
+    """A site without the times of application."""
+    if row is None:
+        return "nothing"
+    site = decode_site(row)
+    plain = dict.fromkeys(TIMES, "")
+    plain["deleted_at"] = "deleted" if site.deleted_at else ""
+    waiting = [msgspec.structs.replace(one, since="") for one in site.waiting]
+    comparable: Site = msgspec.structs.replace(site, **plain, waiting=waiting)
+    return msgspec.json.encode(comparable, order="sorted").decode()
