@@ -1,5 +1,6 @@
 """Bring stores up to the end of their changelogs, or keep them there: committed records only."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -8,7 +9,9 @@ import aiokafka
 from aiokafka import AIOKafkaConsumer
 
 from sitehub.engine.records import lean_consumer
-from sitehub.engine.store import Store
+from sitehub.engine.store import START, Position, Store
+
+log = logging.getLogger(__name__)
 
 FETCH_BYTES = 4 << 20
 POLL_MS = 100
@@ -40,6 +43,7 @@ async def follow(client: Mapping[str, Any], stores: Stores) -> None:
 class _Reader:
     def __init__(self, client: Mapping[str, Any], stores: Stores) -> None:
         self._consumer: AIOKafkaConsumer = lean_consumer(dict(client), FETCH_BYTES)
+        self._unproven: set[aiokafka.TopicPartition] = set()
         self._stores = {aiokafka.TopicPartition(*name): store for name, store in stores.items()}
 
     async def __aenter__(self) -> Self:
@@ -47,11 +51,14 @@ class _Reader:
         tps = list(self._stores)
         self._consumer.assign(tps)
         self._ends = await self._consumer.end_offsets(tps)  # of a read_committed consumer: the last stable offsets
-        beginnings = await self._consumer.beginning_offsets(tps)
+        self._beginnings = await self._consumer.beginning_offsets(tps)
         for tp, store in self._stores.items():
-            if not (store.position == 0 or beginnings[tp] <= store.position <= self._ends[tp]):
-                store.reset()  # ahead of its changelog, or behind what compaction and retention have left of it
-            self._consumer.seek(tp, max(store.position, beginnings[tp]))
+            offset = store.position.offset
+            if self._beginnings[tp] < offset <= self._ends[tp]:
+                self._consumer.seek(tp, offset - 1)  # a record before: it tells whether this is the same log
+                self._unproven.add(tp)
+            else:
+                self._rebuild(tp)
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -60,13 +67,36 @@ class _Reader:
     async def apply(self) -> int:
         """Apply what the next fetch brings; the number of rows."""
         fetched = await self._consumer.getmany(timeout_ms=POLL_MS)
-        now = time.time()
+        applied, now = 0, time.time()
         for tp, records in fetched.items():
-            self._stores[tp].write([(record.key, record.value) for record in records], records[-1].offset + 1)
+            fresh = self._prove(tp, records) if tp in self._unproven else records
+            if fresh:
+                last = fresh[-1]
+                rows = [(record.key, record.value) for record in fresh]
+                self._stores[tp].write(rows, Position(last.offset + 1, last.timestamp))
+                applied += len(fresh)
         for tp, store in self._stores.items():
             if tp not in fetched:  # nothing more to be had: it is at the end
                 store.current_at = now
-        return sum(map(len, fetched.values()))
+        return applied
+
+    def _prove(self, tp: aiokafka.TopicPartition, records: list[Any]) -> list[Any]:
+        """What is new in `records`: without the one that the store stands behind; nothing if the log is another."""
+        self._unproven.discard(tp)
+        position, first = self._stores[tp].position, records[0]
+        if first.offset >= position.offset:
+            return records  # compaction has taken the record before: what it superseded is in the log
+        if first.timestamp == position.timestamp:
+            return records[1:]
+        self._rebuild(tp)
+        return []
+
+    def _rebuild(self, tp: aiokafka.TopicPartition) -> None:
+        """The store is no prefix of the log: ahead of it, behind what is kept of it, or filled from another one."""
+        if self._stores[tp].position != START:
+            log.warning("store_rebuilt %s-%d", tp.topic, tp.partition)
+            self._stores[tp].reset()
+        self._consumer.seek(tp, self._beginnings[tp])
 
     async def catch_up(self, progress: Progress) -> None:
         """Apply until all that was there at the start is applied."""

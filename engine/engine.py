@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,20 @@ class Recovery:
 
     rows: int = 0
     remaining: int = 0
+    began: float = 0.0
+
+    def add(self, rows: int, remaining: int) -> None:
+        """Note what was applied, and how many changelog offsets remain."""
+        self.began = self.began or time.monotonic()
+        self.rows += rows
+        self.remaining = remaining
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the rate so far; None before anything was applied."""
+        if not self.remaining:
+            return 0.0
+        return self.remaining * (time.monotonic() - self.began) / self.rows if self.rows else None
 
 
 @dataclass(slots=True)
@@ -188,8 +203,7 @@ class Engine:
         return started
 
     def _progress(self, rows: int, remaining: int) -> None:
-        self.recovery.rows += rows
-        self.recovery.remaining = remaining
+        self.recovery.add(rows, remaining)
         self.observer.recovered(rows, remaining)
 
     async def _run(self, tp: TopicPartition) -> None:

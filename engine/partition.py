@@ -72,7 +72,7 @@ class Partition:
         if not first <= self.next_offset <= end:
             self.next_offset = first
         self._consumer.seek(self._at, self.next_offset)
-        return max(0, lost) if self._store.position else 0
+        return max(0, lost) if self._store.position.offset else 0
 
     async def take(self) -> PartitionBatch:
         """Wait for records: as many as one fetch brought, up to the limit; few when idle, many under backlog.

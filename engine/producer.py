@@ -8,6 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from sitehub.engine.batch import Message
+from sitehub.engine.store import Position
 
 RECORD_BATCH_BYTES = 1_000_000
 """Of one record batch: a broker takes 1,048,588 bytes unless told otherwise."""
@@ -40,27 +41,28 @@ class TransactionalProducer:
         """Let go of the connections; an open transaction is left for the next fence."""
         await self._producer.stop()
 
-    async def transact(self, sends: Mapping[str, Sequence[Message]], partition: int, last: str | None) -> int:
+    async def transact(self, sends: Mapping[str, Sequence[Message]], partition: int, last: str) -> Position:
         """Send everything and commit: all of it becomes visible or none.
 
-        Returns the offset behind the last record of topic `last` (0 if `last` is None). Raises what the client raises:
-        then the outcome may be unknown.
+        Returns the position behind the last record of topic `last`. Raises what the client raises: then the outcome may
+        be unknown.
         """
         await self._producer.begin_transaction()
-        end: asyncio.Future[Any] | None = None
-        count = 0
+        sent: list[tuple[asyncio.Future[Any], int]] = []
+        now = int(time.time() * 1000)
         for topic, messages in sends.items():
-            for batch in self._batches(messages):
+            for batch in self._batches(messages, now):
                 future = await self._producer.send_batch(batch, topic, partition=partition)
                 future.add_done_callback(_seen)
                 if topic == last:
-                    end, count = future, batch.record_count()
+                    sent.append((future, batch.record_count()))
         await self._producer.commit_transaction()
-        return 0 if end is None else (await end).offset + count
+        future, count = sent[-1]
+        return Position((await future).offset + count, now)
 
-    def _batches(self, messages: Sequence[Message]) -> list[Any]:
+    def _batches(self, messages: Sequence[Message], now: int) -> list[Any]:
         """As few record batches as fit."""
-        now, batches, batch = int(time.time() * 1000), [], None
+        batches, batch = [], None
         for key, value, headers in messages:
             if batch is None or batch.append(key=key, value=value, timestamp=now, headers=headers) is None:
                 if batch is not None:

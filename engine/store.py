@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from rocksdict import Options, Rdict, WriteBatch, WriteOptions
 
@@ -10,9 +11,22 @@ from sitehub.engine.batch import Row
 from sitehub.engine.cache import RowCache
 
 POSITION_KEY = b"\x00position"
-"""Next changelog offset to read: all before it is in this store. Kept here only."""
+"""Where the store stands in its changelog. Kept here only."""
 OFFSET_KEY = b"\x00offset"
 """Next offset of the source whose handler keeps this table. Travels through the changelog."""
+
+
+class Position(NamedTuple):
+    """All of the changelog before `offset` is in the store; `timestamp` (ms) is of the record just before it.
+
+    The timestamp tells a changelog that was deleted and made anew from the one that the store was filled from.
+    """
+
+    offset: int
+    timestamp: int
+
+
+START = Position(0, 0)
 
 
 class Store:
@@ -44,9 +58,10 @@ class Store:
             return Rdict(str(self._path), options)
 
     @property
-    def position(self) -> int:
-        """Where the restore goes on in the changelog; 0 for an empty store."""
-        return int(self._db.get(POSITION_KEY) or 0)
+    def position(self) -> Position:
+        """Where the restore goes on in the changelog."""
+        offset, _, timestamp = (self._db.get(POSITION_KEY) or b"0:0").partition(b":")
+        return Position(int(offset), int(timestamp))
 
     @property
     def source_offset(self) -> int:
@@ -57,12 +72,12 @@ class Store:
         """Values of `keys` in their order; None where there is no row."""
         return self._cache.get(keys, self._db.get)
 
-    def write(self, rows: Iterable[Row], position: int) -> None:
+    def write(self, rows: Iterable[Row], position: Position) -> None:
         """Apply `rows` and move the position, both or neither; what was cached is forgotten."""
         self._cache.clear()
         self._write(rows, position)
 
-    def update(self, rows: list[Row], position: int) -> None:
+    def update(self, rows: list[Row], position: Position) -> None:
         """As `write`, for rows that are likely to be read soon."""
         self._write(rows, position)
         self._cache.put(rows)
@@ -79,7 +94,7 @@ class Store:
         self._db.flush()
         self._db.close()
 
-    def _write(self, rows: Iterable[Row], position: int) -> None:
+    def _write(self, rows: Iterable[Row], position: Position) -> None:
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
         for key, value in rows:
@@ -87,5 +102,5 @@ class Store:
                 delete(key)
             else:
                 put(key, value)
-        put(POSITION_KEY, b"%d" % position)
+        put(POSITION_KEY, b"%d:%d" % position)
         self._db.write(batch, self._unlogged)

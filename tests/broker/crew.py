@@ -42,6 +42,21 @@ class Crew:
         for created in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
             created.result(30)
 
+    def recreate(self, name: str) -> None:
+        """Delete a topic and make it anew: the same name, another log."""
+        admin, topic = AdminClient({"bootstrap.servers": self.bootstrap}), f"{self.prefix}{name}"
+        admin.delete_topics([topic])[topic].result(30)
+        eventually(lambda: topic not in admin.list_topics(timeout=10).topics, 30, "topic deleted")
+        admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
+
+    def fill(self, name: str, records: int) -> None:
+        """Records of other keys in every partition of a topic."""
+        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 5})
+        for number in range(records * PARTITIONS):
+            producer.produce(f"{self.prefix}{name}", b"1", key=b"other-%d" % number, partition=number % PARTITIONS)
+            producer.poll(0)
+        assert producer.flush(30) == 0
+
     def start(self, name: str) -> None:
         port = self.ports.setdefault(name, free_port())
         with (self.folder / f"{name}.log").open("ab") as log:

@@ -120,3 +120,18 @@ def test_many_rebalances_under_load_lose_nothing_and_leave_nothing(crew: Crew) -
         crew.await_settled("one", "two")
 
     crew.finish()
+
+
+def test_tables_filled_from_a_changelog_that_was_made_anew_are_not_trusted(crew: Crew) -> None:
+    crew.start("one")
+    crew.await_settled("one")
+    crew.load()
+    progress(crew)
+    assert crew.terminate("one") == 0
+    crew.recreate("changelog")
+    crew.fill("changelog", 2_000)  # its end is beyond where the tables stood
+
+    crew.start("one")
+    crew.await_settled("one")
+
+    assert crew.status("one")["recovered_rows"] >= 2_000 * 4
