@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from sitehub.dead_letters_command import dead_letters
 from sitehub.dev.broker_command import broker
 from sitehub.dev.feed_command import feed
 from sitehub.dev.publish_command import publish_command
@@ -30,7 +31,7 @@ def main() -> None:
     """The customer sites integration hub."""
 
 
-for command in (broker, check_config, feed, targets, worker, publish_command(client_options), up, verify):
+for command in (broker, check_config, dead_letters, feed, targets, worker, publish_command(client_options), up, verify):
     main.add_command(command)
 
 if __name__ == "__main__":

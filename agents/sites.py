@@ -12,7 +12,7 @@ from sitehub.engine.batch import Message, Outcome, PartitionBatch, ReadRows, Rec
 from sitehub.rules.events import Event
 from sitehub.rules.failure import Failure
 from sitehub.rules.fold import Applied, Duplicate, fold
-from sitehub.rules.site import Site
+from sitehub.rules.site import Site, Waiting
 from sitehub.rules.sync import Origin, SyncRules
 from sitehub.rules.times import rfc3339
 from sitehub.telemetry.metrics import Metrics
@@ -74,13 +74,16 @@ class _Batch:
                 case Duplicate():
                     self.counts["duplicate"] += 1
                 case Applied() as applied:
-                    self._accept(key, applied, self._decide(record, event, applied))
+                    was_waiting = before.waiting if before is not None else []
+                    self._accept(key, applied, self._decide(record, event, applied, was_waiting))
         except Exception as bug:  # noqa: BLE001 -- a bug in a rule costs the record it met, not the batch
             self._bury(record, Failure("rule", "rule_failed", f"{type(bug).__name__}: {bug}"))
 
-    def _decide(self, record: Record, event: Event, applied: Applied) -> list[tuple[str, Message]]:
+    def _decide(
+        self, record: Record, event: Event, applied: Applied, was_waiting: list[Waiting]
+    ) -> list[tuple[str, Message]]:
         origin = Origin(self.batch.topic, self.batch.partition, record.offset)
-        site, was_waiting = applied.site, applied.site.waiting
+        site = applied.site
         decision = self.handler.rules.decide(site, event, applied.changed, self.now, origin)
         if decision.commands:
             site.commands = {**site.commands, **{one.target: one.command_id for one in decision.commands}}

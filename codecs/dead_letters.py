@@ -7,6 +7,10 @@ import msgspec
 from sitehub.rules.failure import Failure
 
 PREFIX = "dead-letter."
+ERROR_CHARACTERS = 2_000
+"""Of an error text are kept: it may quote the record, which must fit beside it."""
+MAX_DIGITS = 19
+"""Of a 64-bit number."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -37,7 +41,7 @@ def dead_letter_headers(
     fields = {
         "stage": failure.stage,
         "reason": failure.reason,
-        "error": failure.error,
+        "error": failure.error[:ERROR_CHARACTERS],
         "topic": topic,
         "partition": str(partition),
         "offset": str(offset),
@@ -69,4 +73,4 @@ def read_dead_letter(headers: Sequence[tuple[str, bytes | None]]) -> DeadLetter:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isdigit() else 0
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else 0

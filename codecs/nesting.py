@@ -3,7 +3,8 @@
 import re
 
 MAX_DEPTH = 64
-TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+"""Up to its end, or to that of the value: it always matches, so that no quote is looked at twice."""
 OPENING = frozenset(b"{[")
 CLOSING = frozenset(b"}]")
 

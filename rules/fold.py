@@ -62,8 +62,10 @@ def fold(  # noqa: PLR0911 -- one return an outcome reads best
 def _created(site: Site | None, event: Event, now: str, offset: int) -> Applied | Duplicate | Failure:
     attributes = dict(event.payload["site_data"])
     contract = attributes.pop("contract_info", None) or {}
+    if not isinstance(contract, dict):
+        return _no_contract("site_data")
     if site is not None and site.deleted_at is None:
-        if (site.attributes, site.contract_info) == (attributes, contract):
+        if _is_same(site.attributes, attributes) and _is_same(site.contract_info, contract):
             return Duplicate()
         return Failure("validate", "site_exists", f"site {event.site_id!r} exists with other content")
     fresh = Site(
@@ -91,7 +93,14 @@ def _changes(event: Event) -> dict[str, Any] | Failure:
     missing = [str(name) for name in names if not isinstance(name, str) or name not in given]
     if missing:
         return Failure("validate", "new_value_missing", f"changed_fields without a value in new_values: {missing}")
-    return {name: given[name] for name in names}
+    changes = {name: given[name] for name in names}
+    if not isinstance(changes.get("contract_info"), dict | None):
+        return _no_contract("new_values")
+    return changes
+
+
+def _no_contract(block: str) -> Failure:
+    return Failure("validate", "schema_violation", f"{block}.contract_info: not an object")
 
 
 def _updated(site: Site, event: Event, now: str, offset: int, changes: dict[str, Any]) -> Applied:
@@ -100,12 +109,12 @@ def _updated(site: Site, event: Event, now: str, offset: int, changes: dict[str,
         attributes = dict(attributes)
         for name, value in changes.items():
             if name == "contract_info":
-                new = value if isinstance(value, dict) else {}
+                new = value or {}
                 differing = _differing(contract, new)
                 if differing:
                     changed |= {"contract_info", *(f"contract_info.{field}" for field in differing)}
                     contract = new
-            elif attributes.get(name) != value:
+            elif not _is_same(attributes.get(name), value):
                 changed.add(name)
                 if value is None:
                     del attributes[name]
@@ -136,7 +145,20 @@ def _merged(contract: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _differing(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
-    return {name for name in {*old, *new} if old.get(name, _ABSENT) != new.get(name, _ABSENT)}
+    return {name for name in {*old, *new} if not _is_same(old.get(name, _ABSENT), new.get(name, _ABSENT))}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Equality of JSON values: 1 is not true, as it is in Python."""
+    if one != other:
+        return False
+    match one:
+        case dict():
+            return all(_is_same(value, other[name]) for name, value in one.items())
+        case list():
+            return all(map(_is_same, one, other))
+        case _:
+            return isinstance(one, bool) == isinstance(other, bool)
 
 
 def _remember(event_ids: list[str], event_id: str) -> list[str]:

@@ -45,19 +45,13 @@ class Mapping:
         In this order: the mapping from the placeholder to the key, transformed; a site field; a mapped target field; a
         field of the contract.
         """
-        for entry in self._entries:
-            if (entry.source_field, entry.target_field) == (placeholder, key):
-                return _transformed(entry)
-        mapped = next((_transformed(entry) for entry in self._entries if entry.target_field == placeholder), None)
-        own = _site_field(placeholder)
-
-        def find(site: Site) -> Any:
-            value = own(site)
-            if value is None and mapped is not None:
-                value = mapped(site)
-            return site.contract_info.get(placeholder) if value is None else value
-
-        return find
+        here, entries = (placeholder, key), self._entries
+        return _first(
+            *(_transformed(entry) for entry in entries if (entry.source_field, entry.target_field) == here),
+            _site_field(placeholder),
+            *(_transformed(entry) for entry in entries if entry.target_field == placeholder),
+            _contract_field(placeholder),
+        )
 
 
 def changed_names(field: str) -> set[str]:
@@ -75,13 +69,29 @@ def _site_field(name: str) -> Finder:
     return lambda site: site.attributes.get(attribute)
 
 
+def _contract_field(name: str) -> Finder:
+    return lambda site: site.contract_info.get(name)
+
+
 def _transformed(entry: MappingEntry) -> Finder:
-    own, transform = _site_field(entry.source_field), TRANSFORMATIONS[entry.transformation]
+    find = _first(_site_field(entry.source_field), _contract_field(entry.source_field))
+    transform = TRANSFORMATIONS[entry.transformation]
+
+    def found(site: Site) -> Any:
+        value = find(site)
+        return None if value is None else transform(value)
+
+    return found
+
+
+def _first(*finders: Finder) -> Finder:
+    """The first of `finders` that finds something."""
 
     def find(site: Site) -> Any:
-        value = own(site)
-        if value is None:
-            value = site.contract_info.get(entry.source_field)
-        return None if value is None else transform(value)
+        for finder in finders:
+            value = finder(site)
+            if value is not None:
+                return value
+        return None
 
     return find

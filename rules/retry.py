@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
@@ -49,9 +50,11 @@ def classify(status: int) -> Verdict:
 def retry_after_seconds(header: str, now: float) -> float | None:
     """The pause that a Retry-After header asks for; None if it says neither seconds nor a date (RFC 9110 §10.2.3)."""
     text = header.strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (TypeError, ValueError):
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
         return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, moment.timestamp() - now)

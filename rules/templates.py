@@ -11,6 +11,8 @@ from sitehub.rules.mapping import Mapping
 from sitehub.rules.site import Site
 
 PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+PATH_CHARACTERS = "/?&=%:@!$'()*+,;~"
+"""Stay as they are in the text of a path; what else is no letter, digit or one of -._ is percent-encoded."""
 
 Renderer = Callable[[Site, list[str]], Any]
 """The value for a site; names that the site does not have are added to the list."""
@@ -41,14 +43,14 @@ def compile_body(template: Any, mapping: Mapping, key: str | None = None) -> Ren
         case str() if whole := PLACEHOLDER.fullmatch(template):
             return _value(whole[1], mapping, key)
         case str() if PLACEHOLDER.search(template):
-            return _text(template, mapping, key, _as_text)
+            return _text(template, mapping, key, _as_text, str)
         case _:
             return lambda _site, _missing: template
 
 
 def compile_path(template: str, mapping: Mapping) -> Renderer:
     """A path: each placeholder's value is percent-encoded, so that it stays within its segment."""
-    return _text(template, mapping, None, lambda value: quote(_as_text(value), safe=""))
+    return _text(template, mapping, None, _as_segment, _as_path)
 
 
 def _value(name: str, mapping: Mapping, key: str | None) -> Renderer:
@@ -63,9 +65,12 @@ def _value(name: str, mapping: Mapping, key: str | None) -> Renderer:
     return render
 
 
-def _text(template: str, mapping: Mapping, key: str | None, convert: Callable[[Any], str]) -> Renderer:
+def _text(
+    template: str, mapping: Mapping, key: str | None, convert: Callable[[Any], str], literal: Callable[[str], str]
+) -> Renderer:
     parts = PLACEHOLDER.split(template)  # text, name, text, name, …, text
-    texts, values = parts[::2], [_value(name, mapping, key) for name in parts[1::2]]
+    texts = [literal(text) for text in parts[::2]]
+    values = [_value(name, mapping, key) for name in parts[1::2]]
 
     def render(site: Site, missing: list[str]) -> str:
         rendered = [texts[0]]
@@ -74,6 +79,16 @@ def _text(template: str, mapping: Mapping, key: str | None, convert: Callable[[A
         return "".join(rendered)
 
     return render
+
+
+def _as_path(text: str) -> str:
+    return quote(text, safe=PATH_CHARACTERS)
+
+
+def _as_segment(value: Any) -> str:
+    """Dots alone would name the folder or the one above it: clients resolve them unless they are encoded too."""
+    text = quote(_as_text(value), safe="")
+    return text.replace(".", "%2E") if text in {".", ".."} else text
 
 
 def _as_text(value: Any) -> str:

@@ -43,13 +43,17 @@ def address_formatting(value: Any) -> Any:
     formatted: dict[str, str] = {}
     for name, spellings in ADDRESS_SPELLINGS.items():
         for spelling in spellings:
-            text = value.get(spelling)
-            if text is not None and (text := str(text).strip()):
+            if text := _line(value.get(spelling)):
                 formatted[name] = text.upper() if name in UPPER_CASE else text
                 break
     if found := ZIP_PLUS_4.match(formatted.get("postal_code", "")):
         formatted["postal_code"] = f"{found[1]}-{found[2]}"
     return formatted
+
+
+def _line(value: Any) -> str:
+    """A line of an address; empty where there is none. House numbers and ZIP codes come as numbers too."""
+    return str(value).strip() if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def contract_mapping(value: Any) -> Any:

@@ -1,26 +1,27 @@
-"""The HTTP view: who may call it, how often, from where."""
+"""The HTTP view: what it answers, who may call it, how often, from where."""
 
 from typing import Literal
 
 from pydantic import Field
 
 from sitehub.settings.model import Block
+from sitehub.settings.shapes import HeaderName, HttpAddress, Instant, Name, UrlPath, WebOrigin
 
 
 class ApiAuthentication(Block):
     """How callers of the HTTP view prove who they are."""
 
     type: Literal["oauth2", "api_key", "none"]
-    """`none` is allowed on a loopback address only."""
-    scopes: list[str] = []
+    """Kind of proof; `none` is allowed on a loopback address only."""
+    scopes: list[Name] = []
     """Scopes that the view knows."""
 
 
 class RateLimiting(Block):
-    """Of one caller."""
+    """How often one caller may call."""
 
     requests_per_minute: int = Field(gt=0)
-    """Calls a minute."""
+    """Calls a minute, in the long run."""
     burst_limit: int = Field(gt=0)
     """Calls at once."""
 
@@ -29,13 +30,13 @@ class Cors(Block):
     """Which web pages may call the view."""
 
     enabled: bool
-    """Whether any may."""
-    allowed_origins: list[str]
-    """Scheme, host and port."""
-    allowed_methods: list[str]
-    """HTTP methods."""
-    allowed_headers: list[str]
-    """Request headers."""
+    """Whether pages of other origins may call at all."""
+    allowed_origins: list[WebOrigin]
+    """Scheme, host and port of the pages that may call; `*` is any."""
+    allowed_methods: list[Name]
+    """HTTP methods that they may use."""
+    allowed_headers: list[HeaderName]
+    """Request headers that they may send."""
 
 
 class EndpointRetry(Block):
@@ -44,55 +45,55 @@ class EndpointRetry(Block):
     max_retries: int = Field(ge=0)
     """Attempts after the first."""
     backoff_strategy: Literal["exponential", "fixed"]
-    """How the pause grows."""
+    """Whether each pause is twice the one before, or all are the same."""
 
 
 class CachePolicy(Block):
     """How long an answer may be kept."""
 
     ttl: int = Field(ge=0)
-    """Seconds."""
-    cache_key: str
-    """Template of the key."""
+    """Seconds that an answer is kept; 0 keeps none."""
+    cache_key: Name
+    """Template of the key, with the `{names}` of the path."""
 
 
 class Endpoint(Block):
     """One path of the HTTP view."""
 
-    path: str
-    """Behind `base_path`, with `{names}`."""
-    methods: list[Literal["GET", "POST", "PUT", "PATCH", "DELETE"]]
-    """That are answered."""
-    backend: str
-    """Service that answers."""
+    path: UrlPath
+    """Path behind `base_path`, with `{names}`."""
+    methods: list[Literal["GET", "POST", "PUT", "PATCH", "DELETE"]] = Field(min_length=1)
+    """HTTP methods that are answered."""
+    backend: Name
+    """Name of the service that answers."""
     timeout: int = Field(gt=0)
-    """Milliseconds."""
+    """Milliseconds until a call is given up."""
     retry_policy: EndpointRetry | None = None
-    """Absent: not tried again."""
+    """How a failed call is tried again; absent: it is not."""
     cache_policy: CachePolicy | None = None
-    """Absent: never kept."""
+    """How long an answer is kept; absent: it is not."""
 
 
 class TokenIntrospection(Block):
-    """RFC 7662."""
+    """Asking the authorization server whether a token holds (RFC 7662)."""
 
     enabled: bool
     """Whether tokens are introspected."""
-    endpoint: str
+    endpoint: HttpAddress
     """Address of the introspection endpoint."""
 
 
 class OAuthConfig(Block):
     """The authorization server of the HTTP view."""
 
-    authorization_server: str
-    """Issuer."""
-    client_id: str
-    """Of the hub at that server."""
+    authorization_server: HttpAddress
+    """Issuer of the tokens."""
+    client_id: Name
+    """Name of the hub at that server."""
     client_secret: str
-    """Secret."""
-    token_endpoint: str
-    """Where tokens are had."""
+    """Secret of the hub at that server."""
+    token_endpoint: HttpAddress
+    """Address at which tokens are had."""
     scope_validation: bool
     """Whether a token must carry the scope of what it does."""
     token_introspection: TokenIntrospection
@@ -102,15 +103,15 @@ class OAuthConfig(Block):
 class ApiKey(Block):
     """A key of a calling system."""
 
-    key_id: str
-    """Name of the key."""
+    key_id: Name
+    """Name of the key, unique."""
     description: str = ""
-    """For people."""
-    scopes: list[str]
-    """What it may do."""
+    """Whose key it is, for people."""
+    scopes: list[Name]
+    """Scopes that the key carries."""
     rate_limit: int = Field(gt=0)
     """Calls a minute."""
-    expires_at: str
-    """RFC 3339; later the key is refused."""
+    expires_at: Instant
+    """Time (RFC 3339) from which the key is refused."""
     key_hash: str | None = None
-    """SHA-256 of the key, hexadecimal."""
+    """SHA-256 of the key, hexadecimal; absent: the key opens nothing."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from sitehub.settings.loader import effective_document, load_settings
+from sitehub.settings.effective import effective_document
+from sitehub.settings.loader import load_settings
 from sitehub.settings.mistakes import ConfigurationError
 
 
@@ -28,4 +29,4 @@ def check_config(paths: tuple[Path, ...], as_json: bool) -> None:  # noqa: FBT00
             for mistake in error.mistakes:
                 click.echo(str(mistake), err=True)
         raise SystemExit(1) from None
-    click.echo(json.dumps(effective_document(settings), indent=2))
+    click.echo(json.dumps(effective_document(settings.configuration), indent=2))

@@ -5,44 +5,45 @@ from typing import Literal
 from pydantic import Field
 
 from sitehub.settings.model import Block
+from sitehub.settings.shapes import Name, Port
 
 
 class ConnectionPool(Block):
-    """Connections of one worker."""
+    """Connections of one worker to one server."""
 
     min_connections: int = Field(ge=0)
-    """Kept open."""
+    """Connections that are kept open."""
     max_connections: int = Field(gt=0)
-    """At most."""
+    """Connections at most."""
     connection_timeout: int = Field(gt=0)
-    """Milliseconds to get one."""
+    """Milliseconds to wait for a connection."""
     idle_timeout: int = Field(gt=0)
-    """Milliseconds after which an idle one is closed."""
+    """Milliseconds after which an idle connection is closed."""
 
 
 class Server(Block):
     """One PostgreSQL server."""
 
-    host: str
+    host: Name
     """Name or address."""
-    port: int = Field(gt=0, lt=65536)
+    port: Port
     """TCP port."""
-    database: str
+    database: Name
     """Name of the database."""
-    username: str
-    """Role."""
+    username: Name
+    """Role that logs in."""
     password: str
-    """Secret."""
+    """Secret of that role."""
     ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
-    """As in libpq."""
+    """Encryption and what is checked, as in libpq."""
     connection_pool: ConnectionPool
-    """Its size and time-outs."""
+    """Size of the pool and its time-outs."""
 
 
 class DatabaseConfig(Block):
-    """Where state is read and written."""
+    """Where the read model, sync status and audit are kept."""
 
     primary: Server
-    """For writes."""
+    """Server for writes."""
     read_replica: Server | None = None
-    """For reads; absent or gone: the primary answers."""
+    """Server for reads; absent or gone: the primary answers."""

@@ -5,19 +5,20 @@ from typing import Literal
 from pydantic import Field
 
 from sitehub.settings.model import Block
+from sitehub.settings.shapes import Crontab, Name, Period, UrlPath
 
 Frequency = Literal["hourly", "daily", "weekly", "monthly"]
 
 
 class Pipeline(Block):
-    """Fields that are sent on a schedule."""
+    """Site fields that are sent on a schedule."""
 
-    source_fields: list[str] = Field(min_length=1)
-    """Of the site."""
-    target_endpoint: str
-    """Path behind the target's endpoint."""
+    source_fields: list[Name] = Field(min_length=1)
+    """Names of the site's fields."""
+    target_endpoint: UrlPath
+    """Path behind the target's `api_endpoint`."""
     update_frequency: Frequency
-    """How often."""
+    """How often they are sent."""
 
 
 class ForecastingDataPipeline(Block):
@@ -26,18 +27,18 @@ class ForecastingDataPipeline(Block):
     site_characteristics: Pipeline
     """What a site is."""
     historical_performance: Pipeline
-    """What it made."""
+    """What a site has made."""
     operational_metrics: Pipeline
-    """How it is run."""
+    """How a site is run."""
 
 
 class DataSource(Block):
     """Where training data come from."""
 
-    source: str
-    """Its name."""
-    tables: list[str]
-    """That are read."""
+    source: Name
+    """Name of the source."""
+    tables: list[Name] = Field(min_length=1)
+    """Tables that are read."""
     refresh_frequency: Frequency
     """How often they are read anew."""
 
@@ -46,20 +47,20 @@ class FeatureEngineering(Block):
     """How columns become features."""
 
     categorical_encoding: Literal["one_hot"]
-    """Of texts."""
+    """What becomes of texts."""
     numerical_scaling: Literal["standard_scaler"]
-    """Of numbers."""
+    """What becomes of numbers."""
     time_series_features: list[Literal["lag_features", "rolling_averages"]]
-    """Made of each series."""
+    """What is made of each series."""
 
 
 class TrainingDataPipeline(Block):
     """How training data are made."""
 
-    data_sources: list[DataSource]
-    """That are joined."""
+    data_sources: list[DataSource] = Field(min_length=1)
+    """Sources that are joined."""
     feature_engineering: FeatureEngineering
-    """What is made of them."""
+    """What is made of their columns."""
     model_training_schedule: Frequency
     """How often models are trained."""
 
@@ -74,14 +75,14 @@ class MlModelConfig(Block):
 class BatchPredictions(Block):
     """Predictions for all sites."""
 
-    schedule: str
-    """Crontab."""
-    prediction_horizon: str = Field(pattern=r"^\d+_(days|weeks|months|years)$")
-    """Number and unit of time."""
+    schedule: Crontab
+    """Crontab, in UTC."""
+    prediction_horizon: Period
+    """Number and unit of time that is predicted, like `12_months`."""
     output_format: Literal["json"]
-    """Of the answer."""
+    """Format of the answer."""
     delivery_method: Literal["api_callback"]
-    """How it comes."""
+    """How the answer comes."""
 
 
 class RealTimePredictions(Block):
@@ -90,15 +91,15 @@ class RealTimePredictions(Block):
     enabled: bool
     """Whether they may be asked for."""
     cache_duration: int = Field(ge=0)
-    """Seconds that one is kept."""
+    """Seconds that a prediction is kept."""
     fallback_strategy: Literal["use_cached_prediction", "none"]
-    """If the target does not answer."""
+    """What is answered if the target does not answer."""
 
 
 class PredictionPipeline(Block):
     """How predictions come back."""
 
     batch_predictions: BatchPredictions
-    """For all sites."""
+    """Predictions for all sites."""
     real_time_predictions: RealTimePredictions
-    """For one."""
+    """Predictions for one site."""

@@ -4,6 +4,11 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Block(BaseModel):
-    """A block: its keys are known, its values have their types, and nothing changes it later."""
+    """A block: its keys are known, its values have their types, and nothing changes it later.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    The docstring under a field is the field's description: what it means, its unit, and what holds when it is absent.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )

@@ -5,105 +5,106 @@ from typing import Literal
 from pydantic import Field
 
 from sitehub.settings.model import Block
+from sitehub.settings.shapes import AlertCondition, Escalation, HttpAddress, HttpBase, Name, Period, Port, Status
 
 
 class HealthCheck(Block):
     """An address that is asked again and again."""
 
-    name: str
-    """Of the check."""
-    endpoint: str
-    """Address."""
+    name: Name
+    """Name of the check."""
+    endpoint: HttpAddress
+    """Address that is asked."""
     interval: int = Field(gt=0)
     """Seconds between two questions."""
     timeout: int = Field(gt=0)
     """Seconds to wait for an answer."""
-    expected_status: int = Field(ge=100, le=599)
-    """HTTP status of health."""
+    expected_status: Status
+    """HTTP status that means healthy."""
 
 
 class MetricLimits(Block):
-    """Limits of one metric, in its unit."""
+    """Limits of one metric."""
 
     name: Literal["api_response_time", "integration_error_rate", "data_sync_lag"]
-    """Which."""
+    """Name of the metric."""
     threshold_warning: float = Field(ge=0)
-    """From here it is worth a look."""
+    """Limit, in `unit`, from which it is worth a look."""
     threshold_critical: float = Field(ge=0)
-    """From here it is bad."""
+    """Limit, in `unit`, from which it is bad."""
     unit: Literal["milliseconds", "seconds", "percentage"]
-    """Of both limits."""
+    """Unit of both limits."""
 
 
 class PerformanceMonitoring(Block):
     """What is measured."""
 
     metrics: list[MetricLimits]
-    """With their limits."""
+    """Metrics with their limits."""
     collection_interval: int = Field(gt=0)
-    """Seconds of a window."""
-    retention_period: str = Field(pattern=r"^\d+_(hours|days|weeks|months)$")
-    """Number and unit of time that samples are kept."""
+    """Seconds of a tumbling window."""
+    retention_period: Period
+    """Number and unit of time that samples are kept, like `30_days`."""
 
 
 class AlertRule(Block):
     """When somebody is called."""
 
-    name: str
-    """Of the rule."""
-    condition: str = Field(pattern=r"^(error_rate|response_time|sync_lag) *(>|>=|<|<=) *[0-9.]+ *(%|ms|s)$")
-    """Measure, comparison, number and unit."""
+    name: Name
+    """Name of the rule."""
+    condition: AlertCondition
+    """Measure, comparison, number and unit: %, ms or s."""
     severity: Literal["info", "warning", "high", "critical"]
     """How bad it is."""
-    notification_channels: list[str] = Field(min_length=1)
-    """Names of channels."""
-    escalation_policy: str = Field(pattern=r"^(immediate|after_\d+_minutes)$")
-    """At once, or when it has held that long."""
+    notification_channels: list[Name] = Field(min_length=1)
+    """Names of blocks of `notification_channels`."""
+    escalation_policy: Escalation
+    """At once, or when the condition has held for so many minutes."""
 
 
 class Email(Block):
-    """By SMTP with STARTTLS."""
+    """Mail, by SMTP with STARTTLS."""
 
-    smtp_server: str
-    """Name or address."""
-    port: int = Field(gt=0, lt=65536)
+    smtp_server: Name
+    """Name or address of the server."""
+    port: Port
     """TCP port."""
-    username: str
+    username: Name
     """Who logs in and sends."""
     password: str
-    """Secret."""
-    recipients: list[str] = Field(min_length=1)
-    """Addresses."""
+    """Secret of that user."""
+    recipients: list[Name] = Field(min_length=1)
+    """Mail addresses."""
 
 
 class Slack(Block):
-    """By incoming webhook."""
+    """Chat, by incoming webhook."""
 
-    webhook_url: str
-    """Address."""
-    channel: str
-    """Where it is shown."""
-    username: str
-    """Under which name."""
+    webhook_url: HttpAddress
+    """Address of the webhook: who knows it may post, so it is a secret."""
+    channel: Name
+    """Channel that shows the message."""
+    username: Name
+    """Name under which it is shown."""
 
 
 class PagerDuty(Block):
-    """By Events API v2."""
+    """Pager, by Events API v2."""
 
     integration_key: str
-    """Secret."""
-    service_id: str
-    """Source of the events."""
-    api_endpoint: str = "https://events.pagerduty.com"
+    """Secret of the service."""
+    service_id: Name
+    """Source that events name."""
+    api_endpoint: HttpBase = "https://events.pagerduty.com"
     """Address of the API."""
 
 
 class NotificationChannels(Block):
-    """Ways to reach people; absent ones are off."""
+    """Ways to reach people; those that are absent are off."""
 
     email: Email | None = None
-    """Mail."""
+    """Mail; absent: off."""
     slack: Slack | None = None
-    """Chat."""
+    """Chat; absent: off."""
     pagerduty: PagerDuty | None = None
-    """Pager."""
+    """Pager; absent: off."""

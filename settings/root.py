@@ -1,109 +1,71 @@
 """The whole configuration: every block of the guide and those that the hub adds."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
 from pydantic import Field
 
 from sitehub.settings.api import ApiAuthentication, ApiKey, Cors, Endpoint, OAuthConfig, RateLimiting
 from sitehub.settings.database import DatabaseConfig
 from sitehub.settings.forecasting import ForecastingDataPipeline, MlModelConfig, PredictionPipeline
-from sitehub.settings.integration import BatchSyncConfig, Integration, MappingConfig, RuleConfig
+from sitehub.settings.integration import Integration
 from sitehub.settings.kafka import EventSchema, KafkaConfig, SchemaRegistry
 from sitehub.settings.model import Block
 from sitehub.settings.monitoring import AlertRule, HealthCheck, NotificationChannels, PerformanceMonitoring
+from sitehub.settings.shapes import Name, UrlPath
+from sitehub.settings.sync import BatchSyncConfig, MappingConfig, RuleConfig
 from sitehub.settings.territory import TerritoryAssignment
-
-SUFFIX = "_integration"
-MAPPING_SUFFIX = "_data_mapping"
 
 
 class Configuration(Block):
     """Blocks by their names; a part whose block is absent is off. Targets and their mappings are gathered by name."""
 
-    api_name: str = "customer-sites-api"
-    """Of the HTTP view."""
-    version: str = "v1"
-    """Of the HTTP view."""
-    base_path: str = "/api/v1/customer-sites"
-    """Before every path of the HTTP view."""
+    api_name: Name = "customer-sites-api"
+    """Name of the HTTP view."""
+    version: Name = "v1"
+    """Version of the HTTP view."""
+    base_path: UrlPath = "/api/v1/customer-sites"
+    """Path before every path of the HTTP view."""
     description: str = ""
-    """For people."""
+    """What the HTTP view is, for people."""
     authentication: ApiAuthentication = ApiAuthentication(type="oauth2")
-    """Of the HTTP view."""
+    """How callers of the HTTP view prove who they are."""
     rate_limiting: RateLimiting | None = None
-    """Of the HTTP view."""
+    """How often a caller of the HTTP view may call; absent: as often as it likes."""
     cors: Cors | None = None
-    """Of the HTTP view."""
+    """Which web pages may call the HTTP view; absent: those of its own origin."""
     endpoints: list[Endpoint] = []
-    """Of the HTTP view."""
+    """Paths of the HTTP view and how long they may take."""
     oauth_config: OAuthConfig | None = None
-    """Authorization server of the HTTP view."""
+    """Authorization server of the HTTP view; absent: no token is accepted."""
     api_keys: list[ApiKey] = []
-    """Of calling systems."""
+    """Keys of calling systems."""
     database_config: DatabaseConfig | None = None
-    """PostgreSQL."""
+    """PostgreSQL; absent: no read model, no sync status, no batch sync."""
     kafka_config: KafkaConfig
-    """Kafka."""
-    event_schemas: dict[str, EventSchema] = {}
-    """JSON Schema by event type."""
+    """Kafka, which the hub stands on."""
+    event_schemas: dict[Name, EventSchema] = {}
+    """JSON Schemas by event type, over those that the hub carries."""
     schema_registry: SchemaRegistry | None = None
-    """For Avro events."""
+    """Where Avro schemas are found; absent: Avro events are dead letters."""
     integrations: dict[str, Integration] = {}
     """Targets: the `<name>_integration` blocks by name."""
-    data_mappings: dict[str, dict[str, MappingConfig]] = {}
-    """The `<name>_data_mapping` blocks by the target's name."""
+    data_mappings: dict[str, dict[Name, MappingConfig]] = {}
+    """Mapped fields: the `<name>_data_mapping` blocks by the target's name."""
     realtime_sync_rules: list[RuleConfig] = []
     """What targets must be told at once."""
     batch_sync_config: BatchSyncConfig | None = None
-    """What they are told nightly."""
+    """What targets are told nightly; absent: nothing."""
     forecasting_data_pipeline: ForecastingDataPipeline | None = None
-    """What forecasting is told."""
+    """What the forecasting system is told; absent: nothing."""
     ml_model_config: MlModelConfig | None = None
-    """Training data."""
+    """Training data; absent: none are made."""
     prediction_pipeline: PredictionPipeline | None = None
-    """Predictions."""
+    """Predictions; absent: none are asked for."""
     territory_assignment: TerritoryAssignment | None = None
-    """How sites get their territory."""
+    """How sites get their territory; absent: only by events."""
     health_checks: list[HealthCheck] = []
-    """Addresses that are asked."""
+    """Addresses that are asked again and again."""
     performance_monitoring: PerformanceMonitoring | None = None
-    """What is measured."""
+    """What is measured, with its limits; absent: limits are not watched."""
     alert_rules: list[AlertRule] = []
     """When somebody is called."""
     notification_channels: NotificationChannels = Field(default=NotificationChannels())
     """Ways to reach people."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The configuration of one process, with what its environment adds."""
-
-    configuration: Configuration
-    document: dict[str, Any]
-    """The effective configuration as JSON, placeholders in place of secrets."""
-    config_id: str
-    """Of the document: recorded with each decision."""
-    secrets: dict[tuple[str, ...], str]
-    """By the keys from the root; what is not there is missing."""
-    missing_secrets: tuple[tuple[str, ...], ...]
-    """Placeholders that the environment gives no value for: what needs them is off."""
-    app_id: str
-    """Consumer group, and prefix of changelogs."""
-    data: Path
-    """Folder of this worker."""
-
-    def secret(self, *path: str) -> str | None:
-        """A secret, or the value itself if it is written in the configuration; None if it is missing or absent."""
-        value: Any = self.document
-        for key in path:
-            value = value.get(key) if isinstance(value, dict) else None
-        if path in self.secrets:
-            return self.secrets[path]
-        return None if value is None or is_placeholder(value) else str(value)
-
-
-def is_placeholder(value: object) -> bool:
-    """Whether a value stands for a secret that the environment gives, like `[encrypted_api_key]`."""
-    return isinstance(value, str) and value.startswith("[encrypted_") and value.endswith("]")

@@ -1,67 +1,139 @@
 """Secrets: placeholders in the configuration, values in the environment or in files that it names."""
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sitehub.settings.mistakes import Mistake
-from sitehub.settings.root import is_placeholder
+from sitehub.settings.blocks import SUFFIX
+from sitehub.settings.mistakes import KeyPath, Mistake, dotted
+from sitehub.settings.target_authentication import NEEDED_KEYS
 
 PREFIX = "SITEHUB_SECRET_"
 MASK = "***"
-SECRET_NAMES = frozenset(
-    {"password", "sasl_password", "client_secret", "api_key", "token", "secret", "integration_key", "key_hash"}
+PLACEHOLDER = re.compile(r"\[encrypted_[^\]]*\]")
+ELIDED = "/..."
+"""How an address ends whose secret part is left out."""
+SECRET_KEYS = frozenset(
+    {
+        "password",
+        "sasl_password",
+        "client_secret",
+        "api_key",
+        "token",
+        "secret",
+        "integration_key",
+        "webhook_url",
+        "key_hash",
+    }
 )
+FREE_KEYS = frozenset({"headers", "query"})
+"""Blocks whose keys are the user's."""
+SENSITIVE = re.compile(r"auth|cookie|credential|key|pass|secret|signature|token", re.IGNORECASE)
+"""What such a key is called if its value is a secret."""
+NO_SECRETS = frozenset({"event_schemas", "realtime_sync_rules"})
+"""Blocks that hold documents of the user: a key called token is none of ours there."""
 
-Path_ = tuple[str, ...]
+
+@dataclass(slots=True)
+class Secrets:
+    """What the environment gives, by dotted path."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    """Placeholders without a value that their block needs."""
+    mistakes: list[Mistake] = field(default_factory=list)
 
 
-def variable(path: Path_) -> str:
-    """Name of the environment variable of the secret at `path`."""
-    return PREFIX + "__".join(path).upper()
+def variable(path: KeyPath) -> str:
+    """Name of the environment variable of the secret at `path`; with `_FILE` behind it, of the file that holds it."""
+    return PREFIX + "__".join(re.sub(r"\W", "_", str(key)) for key in path).upper()
 
 
-def read_secrets(
-    document: Mapping[str, Any], environ: Mapping[str, str]
-) -> tuple[dict[Path_, str], list[Path_], list[Mistake]]:
-    """Values of the secrets that the environment gives, paths of those that it lacks, and files that can't be read.
+def is_placeholder(value: object) -> bool:
+    """Whether a value stands for a secret of the environment: `[encrypted_api_key]`, an elided address, a mask."""
+    return isinstance(value, str) and (
+        PLACEHOLDER.fullmatch(value) is not None or value == MASK or value.endswith(ELIDED)
+    )
 
-    A variable overrides what is written in the configuration, placeholder or not.
-    """
-    secrets: dict[Path_, str] = {}
-    missing: list[Path_] = []
-    mistakes: list[Mistake] = []
-    for path, value in _secret_places(document):
+
+def is_secret_place(path: KeyPath) -> bool:
+    """Whether what stands at `path` is a secret by its name, in a list or alone."""
+    *_, block, key = "", "", *(key for key in path if isinstance(key, str))
+    if path[:1] and path[0] in NO_SECRETS:
+        return False
+    return key in SECRET_KEYS or (block in FREE_KEYS and SENSITIVE.search(key) is not None)
+
+
+def read_secrets(document: dict[str, Any], environ: Mapping[str, str]) -> Secrets:
+    """Values of the document's secrets. A variable overrides what is written, placeholder or not; empty is missing."""
+    secrets = Secrets()
+    for path, value in _places(document, ()):
         name = variable(path)
-        if name in environ:
-            secrets[path] = environ[name]
-        elif (file := environ.get(f"{name}_FILE")) is not None:
-            try:
-                secrets[path] = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                mistakes.append(Mistake(f"${name}_FILE", ".".join(path), str(error), "a readable file in UTF-8"))
-        elif is_placeholder(value):
-            missing.append(path)
-    return secrets, missing, mistakes
+        given = environ.get(name) or _from_file(name, path, environ, secrets.mistakes)
+        if given:
+            secrets.values[dotted(path)] = given
+        elif is_placeholder(value) and _needed(document, path):
+            secrets.missing.append(dotted(path))
+    return secrets
 
 
-def masked(document: Any, path: Path_ = ()) -> Any:
-    """The document with a mask in place of every secret."""
-    if isinstance(document, dict):
-        return {key: masked(value, (*path, key)) for key, value in document.items()}
-    if isinstance(document, list):
-        return [masked(value, path) for value in document]
-    return MASK if isinstance(document, str) and _is_secret(path, document) else document
+def masked(value: Any, path: KeyPath = ()) -> Any:
+    """The value, which stands at `path`, with a mask in place of every secret in it."""
+    match value:
+        case dict():
+            return {key: masked(inner, (*path, key)) for key, inner in value.items()}
+        case list():
+            return [masked(inner, (*path, place)) for place, inner in enumerate(value)]
+        case str() if value.endswith(ELIDED) or not _is_secret(path, value):
+            return value
+        case None:
+            return None
+        case _ if isinstance(value, str) or is_secret_place(path):
+            return MASK
+        case _:
+            return value
 
 
-def _secret_places(document: Mapping[str, Any], path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
-    for key, value in document.items():
-        here = (*path, key)
-        if isinstance(value, dict):
-            yield from _secret_places(value, here)
-        elif isinstance(value, str) and _is_secret(here, value):
-            yield here, value
+def _from_file(name: str, path: KeyPath, environ: Mapping[str, str], mistakes: list[Mistake]) -> str | None:
+    if not (file := environ.get(f"{name}_FILE")):
+        return None
+    try:
+        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, ValueError) as error:
+        mistakes.append(Mistake(f"${name}_FILE", dotted(path), str(error), "a readable file in UTF-8"))
+        return None
 
 
-def _is_secret(path: Path_, value: str) -> bool:
-    return is_placeholder(value) or (bool(path) and path[-1] in SECRET_NAMES)
+def _places(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    match value:
+        case dict():
+            for key, inner in value.items():
+                yield from _places(inner, (*path, key))
+        case list():
+            for place, inner in enumerate(value):
+                yield from _places(inner, (*path, place))
+        case str() if _is_secret(path, value):
+            yield path, value
+
+
+def _is_secret(path: KeyPath, value: str) -> bool:
+    if not path or path[0] in NO_SECRETS:
+        return False
+    return is_secret_place(path) or PLACEHOLDER.fullmatch(value) is not None
+
+
+def _needed(document: dict[str, Any], path: KeyPath) -> bool:
+    """Whether the block uses the secret as it is set: a login that is off needs none."""
+    match path:
+        case (str(block), "authentication", str(key)) if block.endswith(SUFFIX):
+            kind = document[block]["authentication"].get("type")
+            return not isinstance(kind, str) or key in NEEDED_KEYS.get(kind, (key,))
+        case ("kafka_config", "sasl_password"):
+            return str(document["kafka_config"].get("security_protocol")).startswith("SASL")
+        case ("oauth_config", *_):
+            authentication = document.get("authentication")
+            return not isinstance(authentication, dict) or authentication.get("type", "oauth2") == "oauth2"
+        case _:
+            return True

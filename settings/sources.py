@@ -1,104 +1,73 @@
-"""Read configuration files: JSON, folders of JSON, and Markdown whose fenced `json` blocks are the configuration."""
+"""Find and read configuration files: JSON, the fenced `json` blocks of Markdown, folders of both."""
 
-import json
-import re
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from sitehub.settings.markdown import json_blocks
+from sitehub.settings.merge import Merged
 from sitehub.settings.mistakes import Mistake
+from sitehub.settings.parse import parse
 
-FENCE = re.compile(r"^(?P<indent>[ \t]*)```json[ \t]*\n(?P<block>.*?)^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL)
-
-Origins = dict[tuple[str | int, ...], str]
-"""File that gave the value at each path."""
-
-
-class _DuplicateKeyError(ValueError):
-    pass
+SUFFIXES = (".json", ".md")
+READABLE = "a .json or .md file, or a folder of them"
 
 
-def read_sources(paths: list[Path]) -> tuple[dict[str, Any], Origins, list[Mistake]]:
-    """All files merged, later ones over earlier ones: objects key by key, everything else replaced."""
-    document: dict[str, Any] = {}
-    origins: Origins = {}
-    mistakes: list[Mistake] = []
-    for path in paths:
-        for file in _files(path, mistakes):
-            for line, text in _blocks(file, mistakes):
-                name = f"{file}:{line}" if file.suffix == ".md" else str(file)
-                block = _parse(text, name, line, mistakes)
-                if isinstance(block, dict):
-                    _merge(document, block, (), name, origins)
-                elif block is not None:
-                    mistakes.append(Mistake(name, "", type(block).__name__, "an object with blocks"))
-    return document, origins, mistakes
+@dataclass(slots=True)
+class Sources:
+    """What the files say together, later ones over earlier ones."""
+
+    merged: Merged = field(default_factory=Merged)
+    mistakes: list[Mistake] = field(default_factory=list)
+    unread: bool = False
+    """Whether something could not be read, so that what it defines is not known."""
+
+    def read(self, paths: Iterable[Path]) -> None:
+        """Read files and folders in their order; in a folder by name. A folder's Markdown may have no `json` block."""
+        for path in paths:
+            if path.is_dir():
+                files = sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
+                read = [self._read(file) for file in files]
+                if not any(read):
+                    self._unreadable(Mistake(str(path), "", "a folder without configuration", READABLE))
+            elif path.is_file() and path.suffix in SUFFIXES:
+                if not self._read(path):
+                    self._unreadable(Mistake(str(path), "", "no fenced json block", "Markdown with ```json blocks"))
+            else:
+                found = "a file of another kind" if path.exists() else "no such file or folder"
+                self._unreadable(Mistake(str(path), "", found, READABLE))
+
+    def _read(self, file: Path) -> bool:
+        """Lay the file over what is there; whether it holds any JSON text, or can't be read at all."""
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            self._unreadable(Mistake(str(file), "", str(error), "a readable file in UTF-8"))
+            return True
+        texts = [(1, text)] if file.suffix == ".json" else list(self._fenced(file, text))
+        for line, one in texts:
+            block, mistakes = parse(one, str(file), line)
+            if isinstance(block, dict):
+                self.mistakes += mistakes
+                self.merged.lay(block, str(file))
+                continue
+            for mistake in mistakes or [Mistake(str(file), f"line {line}", _kind(block), "an object of blocks")]:
+                self._unreadable(mistake)
+        return bool(texts)
+
+    def _fenced(self, file: Path, markdown: str) -> Iterator[tuple[int, str]]:
+        """Each JSON text with the line that it begins on."""
+        for block in json_blocks(markdown):
+            if block.closed:
+                yield block.line, block.text
+            else:
+                place = f"line {block.line - 1}"
+                self._unreadable(Mistake(str(file), place, "a json block that does not end", "a closing fence"))
+
+    def _unreadable(self, mistake: Mistake) -> None:
+        self.unread = True
+        self.mistakes.append(mistake)
 
 
-def _files(path: Path, mistakes: list[Mistake]) -> list[Path]:
-    if path.is_dir():
-        files = sorted(path.glob("*.json"))
-        if not files:
-            mistakes.append(Mistake(str(path), "", "a folder without .json files", "JSON files, or a Markdown file"))
-        return files
-    if path.is_file() and path.suffix in (".json", ".md"):
-        return [path]
-    found = "a file of another kind" if path.exists() else "nothing there"
-    mistakes.append(Mistake(str(path), "", found, "a .json or .md file, or a folder of .json files"))
-    return []
-
-
-def _blocks(file: Path, mistakes: list[Mistake]) -> Iterator[tuple[int, str]]:
-    """Each JSON text with the line that it begins on."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        mistakes.append(Mistake(str(file), "", str(error), "a readable file in UTF-8"))
-        return
-    if file.suffix == ".json":
-        yield 1, text
-        return
-    for found in FENCE.finditer(text):
-        yield text.count("\n", 0, found.start("block")) + 1, textwrap.dedent(found["block"])
-
-
-def _parse(text: str, name: str, line: int, mistakes: list[Mistake]) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno + line - 1}, column {error.colno}"
-        mistakes.append(Mistake(name, place, error.msg, "JSON"))
-    except _DuplicateKeyError as error:
-        mistakes.append(Mistake(name, "", f"the key {error} twice in one object", "each key once"))
-    except ValueError as error:
-        mistakes.append(Mistake(name, "", str(error), "JSON"))
-    return None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in fields:
-            raise _DuplicateKeyError(repr(key))
-        fields[key] = value
-    return fields
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _merge(
-    into: dict[str, Any], block: dict[str, Any], path: tuple[str | int, ...], name: str, origins: Origins
-) -> None:
-    for key, value in block.items():
-        here = (*path, key)
-        origins[here] = name
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value, here, name, origins)
-        elif isinstance(value, dict):
-            into[key] = {}
-            _merge(into[key], value, here, name, origins)
-        else:
-            into[key] = value
+def _kind(value: object) -> str:
+    return {list: "a list", str: "a text", bool: "true or false", type(None): "null"}.get(type(value), "a number")

@@ -11,20 +11,20 @@ class AssignmentParameters(Block):
     """Limits of the assignment."""
 
     max_distance_km: float = Field(gt=0)
-    """Kilometres from a site to its territory."""
+    """Kilometres (geodesic) from a site to its territory at most."""
     max_sites_per_territory: int = Field(gt=0)
-    """Sites."""
+    """Sites in one territory at most."""
     load_balancing_factor: float = Field(gt=0, le=1)
-    """Part of the maximum up to which a territory is preferred."""
+    """Share of the maximum (0 to 1) up to which a territory is preferred."""
 
 
 class OverrideRule(Block):
     """Why a person may choose another territory."""
 
     condition: Literal["customer_preference", "strategic_account"]
-    """The reason."""
+    """Reason for the choice."""
     priority: Literal["low", "medium", "high"]
-    """Against other reasons."""
+    """Weight against other reasons."""
     approval_required: bool
     """Whether somebody must agree first."""
 
@@ -33,19 +33,19 @@ class ValidationRule(Block):
     """What must hold of all territories."""
 
     rule: Literal["no_territory_overlap", "complete_coverage"]
-    """Its name."""
+    """Name of the rule."""
     severity: Literal["error", "warning"]
-    """Refused or only told."""
+    """Whether what breaks it is refused, or only told."""
 
 
 class TerritoryAssignment(Block):
-    """The assignment."""
+    """The assignment of sites to territories."""
 
     assignment_algorithm: Literal["proximity_based"]
     """How it is done."""
     parameters: AssignmentParameters
-    """Its limits."""
+    """Limits that it keeps."""
     override_rules: list[OverrideRule]
     """Reasons for another choice."""
     validation_rules: list[ValidationRule]
-    """What must hold."""
+    """Rules that hold of all territories."""

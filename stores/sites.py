@@ -10,6 +10,9 @@ from sitehub.rules.site import Site
 ReadRow = Callable[[str, bytes], bytes | None]
 """Row of a table and key among the partitions that this worker owns."""
 
+SETTLED = frozenset({"never_sent", "in_sync"})
+"""States that a waiting rule belies: the target does not have what it must be told."""
+
 
 class SiteTables:
     """The table `sites` and each target's table of deliveries."""
@@ -36,7 +39,7 @@ class SiteTables:
         state = delivery.state if delivery else "never_sent"
         if last is not None and (delivery is None or delivery.command_id != last):
             state = "parked" if state == "parked" else "pending"
-        elif last is None and any(waiting.target == target for waiting in site.waiting):
+        elif state in SETTLED and any(waiting.target == target for waiting in site.waiting):
             state = "waiting"
         return {
             "state": state,

@@ -4,6 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 LAG_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86400)
+TRANSACTION_BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
 class Metrics:
@@ -11,53 +12,56 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self.events_applied = Counter(
-            "sitehub_events_applied", "Events that were folded into a site's state", registry=registry
+        self._declare_events()
+        self._declare_calls()
+        self._declare_engine()
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        """Prometheus puts `_total` behind the name."""
+        return Counter(f"sitehub_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"sitehub_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"sitehub_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+    def _declare_events(self) -> None:
+        self.events_applied = self._counter("events_applied", "Events that were folded into a site's state")
+        self.events_duplicate = self._counter("events_duplicate", "Events that were seen before and skipped")
+        self.events_out_of_order = self._counter(
+            "events_out_of_order", "Events applied that are older than the state they met"
         )
-        self.events_duplicate = Counter(
-            "sitehub_events_duplicate", "Events that were seen before and skipped", registry=registry
+        self.dead_letters = self._counter(
+            "dead_letters", "Records that could not be applied or delivered", "topic", "stage", "reason"
         )
-        self.events_out_of_order = Counter(
-            "sitehub_events_out_of_order", "Events applied that are older than the state they met", registry=registry
+        self.commands = self._counter("commands", "Commands made for a target", "target")
+        self.rules_waiting = self._gauge(
+            "rules_waiting", "Rules that came to wait less those that went on, since the start", "target"
         )
-        self.dead_letters = Counter(
-            "sitehub_dead_letters",
-            "Records that could not be applied or delivered",
-            ["topic", "stage", "reason"],
-            registry=registry,
+
+    def _declare_calls(self) -> None:
+        self.calls = self._counter("calls", "Attempts at a target, by what came of them", "target", "status")
+        self.call_duration = self._histogram("call_duration_seconds", "Time of one attempt", CALL_BUCKETS, "target")
+        self.delivery_lag = self._histogram(
+            "delivery_lag_seconds", "From the event's timestamp to its delivery", LAG_BUCKETS, "target"
         )
-        self.commands = Counter("sitehub_commands", "Commands made for a target", ["target"], registry=registry)
-        self.calls = Counter(
-            "sitehub_calls", "Attempts at a target, by what came of them", ["target", "status"], registry=registry
+        self.sync_lag = self._gauge("sync_lag_seconds", "From the event's timestamp to its delivery, newest", "target")
+        self.error_rate = self._gauge("error_rate_percent", "Failed attempts of the last window", "target")
+        self.breaker_state = self._gauge("breaker_state", "Circuit breaker: 0 closed, 1 half-open, 2 open", "target")
+
+    def _declare_engine(self) -> None:
+        self.transactions = self._counter("transactions", "Partition batches that were committed", "topic")
+        self.transaction_duration = self._histogram(
+            "transaction_seconds", "From the start of a transaction to its commit", TRANSACTION_BUCKETS, "topic"
         )
-        self.call_duration = Histogram(
-            "sitehub_call_duration_seconds", "Time of one attempt", ["target"], buckets=CALL_BUCKETS, registry=registry
+        self.partition_state = self._gauge(
+            "partition_state", "0 recovering, 1 running, 2 given up and tried again", "topic", "partition"
         )
-        self.delivery_lag = Histogram(
-            "sitehub_delivery_lag_seconds",
-            "From the event's timestamp to its delivery",
-            ["target"],
-            buckets=LAG_BUCKETS,
-            registry=registry,
+        self.partition_failures = self._counter(
+            "partition_failures", "Times a partition was given up and recovered", "topic"
         )
-        self.sync_lag = Gauge(
-            "sitehub_sync_lag_seconds",
-            "From the event's timestamp to its delivery, newest",
-            ["target"],
-            registry=registry,
-        )
-        self.rules_waiting = Gauge(
-            "sitehub_rules_waiting",
-            "Rules that came to wait less those that went on, since the start",
-            ["target"],
-            registry=registry,
-        )
-        self.recovered_rows = Counter(
-            "sitehub_recovered_rows", "Rows read from changelogs to recover tables", registry=registry
-        )
-        self.recovery_remaining = Gauge(
-            "sitehub_recovery_remaining_records", "Changelog offsets still to be read", registry=registry
-        )
-        self.partition_failures = Counter(
-            "sitehub_partition_failures", "Times a partition was given up and recovered", ["topic"], registry=registry
+        self.recovered_rows = self._counter("recovery_rows", "Rows read from changelogs to recover tables")
+        self.recovery_remaining = self._gauge(
+            "recovery_remaining_rows", "Changelog offsets still to be read, markers of transactions among them"
         )

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from sitehub.web.problem import problem
 
@@ -34,8 +35,8 @@ class SiteView:
     async def get(self, request: web.Request) -> web.Response:
         """The site, 404, 410 for a deleted one, or 503 while its owner recovers."""
         site_id = request.match_info["siteId"]
-        if not site_id or len(site_id) > MAX_ID_LENGTH or not site_id.isprintable():
-            return problem(HTTPStatus.BAD_REQUEST, f"a site id has 1 to {MAX_ID_LENGTH} printable characters")
+        if not _is_site_id(site_id):
+            return problem(HTTPStatus.BAD_REQUEST, f"a site id has 1 to {MAX_ID_LENGTH} characters of Unicode")
         recovering = False
         try:
             found = self._look_up(site_id)
@@ -46,7 +47,7 @@ class SiteView:
         if ROUTED not in request.headers:
             answers = await asyncio.gather(*(self._ask(peer, request) for peer in self._peers(site_id)))
             for answer in answers:
-                if answer is not None and answer.status not in (NOT_HERE, HTTPStatus.SERVICE_UNAVAILABLE):
+                if answer is not None and answer.status in (HTTPStatus.OK, HTTPStatus.GONE):
                     return answer
             recovering = recovering or any(answer is None or answer.status != NOT_HERE for answer in answers)
         if recovering:
@@ -61,7 +62,7 @@ class SiteView:
         """The other worker's answer, None if it gives none."""
         try:
             async with self._client.get(
-                peer.rstrip("/") + request.raw_path,
+                URL(peer.rstrip("/") + request.rel_url.raw_path, encoded=True),
                 headers={ROUTED: "1"},
                 timeout=aiohttp.ClientTimeout(total=ASK_SECONDS),
             ) as response:
@@ -69,6 +70,14 @@ class SiteView:
                 return web.Response(body=body, status=response.status, content_type=response.content_type)
         except (aiohttp.ClientError, TimeoutError):
             return None
+
+
+def _is_site_id(text: str) -> bool:
+    """Whether some site may have this id; what begins with NUL is the engine's own, and some bytes are no Unicode."""
+    try:
+        return 0 < len(text) <= MAX_ID_LENGTH and text[0] != "\0" and bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _answer(site_id: str, body: bytes, deleted_at: str | None) -> web.Response:

@@ -1,9 +1,12 @@
 from typing import Any
 
+import msgspec
+import pytest
+
 from sitehub.rules.events import Event
 from sitehub.rules.failure import Failure
 from sitehub.rules.fold import REMEMBERED_EVENTS, Applied, Duplicate, fold
-from sitehub.rules.site import Site
+from sitehub.rules.site import Site, Waiting
 
 NOW = "2026-11-24T02:00:00.000Z"
 
@@ -17,8 +20,12 @@ def created(number: int = 1, **site_data: Any) -> Event:
     return event("site_created", number, site_data={"name": "Garage", **site_data})
 
 
+def updated(number: int, **values: Any) -> Event:
+    return event("site_updated", number, changed_fields=list(values), new_values=values)
+
+
 def renamed(number: int, name: str | None) -> Event:
-    return event("site_updated", number, changed_fields=["name"], new_values={"name": name})
+    return updated(number, name=name)
 
 
 def applied(site: Site | None, change: Event) -> Applied:
@@ -125,3 +132,132 @@ def test_the_state_that_went_in_is_left_as_it_was() -> None:
     applied(site, event("contract_updated", 3, contract_info={"rate": 9}))
 
     assert (site.attributes, site.contract_info, site.version) == ({"name": "Garage"}, {"rate": 3}, 1)
+
+
+@pytest.mark.parametrize(("old", "new"), [(1, True), (0, False), ([1], [True]), ({"a": 1}, {"a": True}), (None, 0)])
+def test_a_truth_value_is_not_a_number(old: Any, new: Any) -> None:
+    for before, after in ((old, new), (new, old)):
+        site = existing(flag=before, contract_info={"flag": before})
+
+        result = applied(site, updated(2, flag=after, contract_info={"flag": after}))
+
+        assert (site.attributes["flag"] is before, result.site.attributes.get("flag")) == (True, after)
+        assert result.changed == {"flag", "contract_info", "contract_info.flag"}
+        assert reason(site, created(3, flag=after, contract_info={"flag": before})) == "site_exists"
+
+
+def test_an_integer_and_a_float_of_the_same_value_are_the_same() -> None:
+    assert applied(existing(rate=1), updated(2, rate=1.0)).changed == frozenset()
+
+
+def test_null_removes_nothing_that_is_not_there() -> None:
+    result = applied(existing(), updated(2, address=None))
+
+    assert (result.changed, result.site.attributes, result.site.version) == (frozenset(), {"name": "Garage"}, 2)
+
+
+def test_a_field_that_is_named_twice_changes_once() -> None:
+    change = event("site_updated", 2, changed_fields=["name", "name"], new_values={"name": None})
+
+    assert applied(existing(), change).site.attributes == {}
+
+
+def test_a_value_that_no_changed_field_names_is_left_out() -> None:
+    change = event("site_updated", 2, changed_fields=[], new_values={"name": "New"})
+
+    assert applied(existing(), change).site.attributes == {"name": "Garage"}
+
+
+@pytest.mark.parametrize("values", [{}, {"new_values": None}, {"new_values": {}}, {"new_values": {"other": 1}}])
+def test_changed_fields_without_any_new_values_are_refused(values: dict[str, Any]) -> None:
+    assert reason(existing(), event("site_updated", 2, changed_fields=["name"], **values)) == "new_value_missing"
+
+
+@pytest.mark.parametrize("name", [1, None, ["name"], {"name": 1}])
+def test_a_changed_field_that_is_no_text_is_refused(name: Any) -> None:
+    change = event("site_updated", 2, changed_fields=[name], new_values={"name": "x", "1": 1, "None": 1})
+
+    assert reason(existing(), change) == "new_value_missing"
+
+
+def test_an_update_replaces_the_whole_contract_and_says_which_fields_differ() -> None:
+    site = existing(contract_info={"rate": 3, "billing_cycle": "monthly", "currency": "EUR"})
+
+    result = applied(site, updated(2, contract_info={"rate": 4, "currency": "EUR"}))
+
+    assert result.site.contract_info == {"rate": 4, "currency": "EUR"}
+    assert result.changed == {"contract_info", "contract_info.rate", "contract_info.billing_cycle"}
+
+
+def test_an_update_to_null_empties_the_contract() -> None:
+    result = applied(existing(contract_info={"rate": 3}), updated(2, contract_info=None))
+
+    assert (result.site.contract_info, "contract_info" in result.changed) == ({}, True)
+
+
+def test_a_contract_that_is_no_object_is_refused() -> None:
+    assert reason(existing(), updated(2, contract_info="free")) == "schema_violation"
+    assert reason(existing(), updated(2, contract_info=[])) == "schema_violation"
+    assert reason(None, created(1, contract_info="free")) == "schema_violation"
+
+
+def test_the_same_contract_again_changes_nothing_but_the_version() -> None:
+    site = existing(contract_info={"rate": 3})
+
+    result = applied(site, event("contract_updated", 2, contract_info={"rate": 3, "end_date": None}))
+
+    assert (result.changed, result.site.contract_info, result.site.version) == (frozenset(), {"rate": 3}, 2)
+
+
+def test_a_deletion_keeps_what_was_known_and_lets_nothing_wait() -> None:
+    site = existing(contract_info={"rate": 3})
+    site.waiting = [Waiting("create", "billing", ["territory_id"], NOW, "e1", "t")]
+
+    deleted = applied(site, event("site_deleted", 2)).site
+
+    assert (deleted.deleted_at, deleted.waiting, deleted.version) == (NOW, [], 2)
+    assert (deleted.attributes, deleted.contract_info) == ({"name": "Garage"}, {"rate": 3})
+
+
+def test_a_new_life_still_knows_the_events_of_the_former() -> None:
+    deleted = applied(existing(), event("site_deleted", 2)).site
+
+    assert isinstance(fold(deleted, created(1), NOW, 9), Duplicate)
+    assert isinstance(fold(deleted, event("site_deleted", 2), NOW, 9), Duplicate)
+    again = fold(deleted, created(3), "2026-11-25T00:00:00.000Z", 9)
+    assert isinstance(again, Applied)
+    assert (again.site.created_at, again.site.event_ids) == ("2026-11-25T00:00:00.000Z", ["e1", "e2", "e3"])
+    assert again.changed == {"name", "contract_info"}
+
+
+def test_an_event_of_a_configured_type_counts_as_applied_and_changes_nothing() -> None:
+    site = existing()
+
+    result = applied(site, event("site_inspected", 2, inspector="Ann"))
+
+    assert (result.changed, result.site.attributes, result.site.version) == (frozenset(), site.attributes, 2)
+    assert reason(None, event("site_inspected", 2)) == "unknown_site"
+
+
+def test_what_is_known_of_the_last_event_is_that_of_the_last_applied_one() -> None:
+    site = fold(existing(), renamed(2, "New"), "2026-11-25T00:00:00.000Z", 11)
+
+    assert isinstance(site, Applied)
+    assert (site.site.last_event_id, site.site.last_event_timestamp) == ("e2", "2026-11-24T01:00:02Z")
+    assert (site.site.created_at, site.site.updated_at, site.site.offset) == (NOW, "2026-11-25T00:00:00.000Z", 11)
+
+
+def test_an_event_of_the_same_moment_is_not_out_of_order() -> None:
+    site = existing()
+    same = msgspec.structs.replace(renamed(2, "x"), event_timestamp="2026-11-24T02:00:01+01:00")
+
+    assert not applied(site, same).out_of_order
+    assert applied(site, msgspec.structs.replace(same, event_timestamp="2026-11-24T02:00:00+01:00")).out_of_order
+
+
+def test_a_new_life_that_is_older_than_the_deletion_is_applied_and_told() -> None:
+    deleted = applied(existing(), event("site_deleted", 30)).site
+
+    result = applied(deleted, created(20))
+
+    assert (result.out_of_order, result.site.deleted_at) == (True, None)

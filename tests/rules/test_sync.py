@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from sitehub.rules.events import Event
 from sitehub.rules.fold import Applied, fold
 from sitehub.rules.mapping import Mapping, MappingEntry
@@ -150,3 +152,70 @@ def test_an_update_waits_behind_the_create_and_follows_it() -> None:
 
 def test_deciding_twice_gives_the_same() -> None:
     assert step(None, created(territory_id="t1")) == step(None, created(territory_id="t1"))
+
+
+def test_a_command_carries_where_it_comes_from() -> None:
+    _, decision = step(None, created(territory_id="t1"))
+
+    (command,) = decision.commands
+    assert (command.target, command.action, command.site_id, command.event_id) == ("billing", "create", "a/b", "e1")
+    assert (command.event_timestamp, command.config_id) == ("2026-11-24T01:00:00Z", "c0ffee")
+    assert (command.source_topic, command.source_partition, command.source_offset) == ("events", 0, 7)
+
+
+@pytest.mark.parametrize(
+    ("values", "called"),
+    [
+        ({"name": "New"}, True),
+        ({"address": {"street": "2 Side St"}}, True),
+        ({"territory_id": "t2"}, True),
+        ({"contract_info": {"rate": 9}}, True),
+        ({"capacity": 5}, False),
+        ({"name": "Garage", "address": ADDRESS, "territory_id": "t1"}, False),
+        ({}, False),
+    ],
+)
+def test_a_change_of_what_feeds_the_target_is_told_and_no_other(values: dict[str, Any], called: bool) -> None:  # noqa: FBT001
+    site, _ = step(None, created(territory_id="t1"))
+
+    assert len(step(site, updated(2, **values))[1].commands) == called
+
+
+def test_rules_of_one_trigger_are_carried_out_in_their_order() -> None:
+    rules = SyncRules([SyncRule("site_created", action, f"/{action}", "POST", {}) for action in "cab"], {}, "c0ffee")
+    applied = fold(None, created(), NOW, 7)
+    assert isinstance(applied, Applied)
+
+    decision = rules.decide(applied.site, created(), applied.changed, NOW, ORIGIN)
+
+    assert [command.action for command in decision.commands] == ["c", "a", "b"]
+    assert rules.targets == {"billing"}
+
+
+def test_each_target_is_fed_by_its_own_mapping_and_templates() -> None:
+    mapping = Mapping([MappingEntry("capacity", "spaces", "direct_mapping")])
+    condition = "billing_relevant_fields_changed"
+    rules = SyncRules(
+        [
+            SyncRule("site_updated", "update", "/c", "PUT", {"name": "{{name}}"}, condition),
+            SyncRule("site_updated", "resize", "/g", "PUT", {"spaces": "{{spaces}}"}, condition, "gis"),
+        ],
+        {"gis": mapping},
+        "c0ffee",
+    )
+    created_site = fold(None, created(capacity=1), NOW, 7)
+    assert isinstance(created_site, Applied)
+
+    def told(change: Event) -> list[str]:
+        applied = fold(created_site.site, change, NOW, 8)
+        assert isinstance(applied, Applied)
+        return [one.target for one in rules.decide(applied.site, change, applied.changed, NOW, ORIGIN).commands]
+
+    assert told(updated(2, capacity=2)) == ["gis"]
+    assert told(updated(2, name="New")) == ["billing"]
+
+
+def test_a_site_that_no_rule_speaks_of_calls_nobody() -> None:
+    site, _ = step(None, created(territory_id="t1"))
+
+    assert step(site, event("site_deleted", 2))[1] == Decision()

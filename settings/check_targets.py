@@ -1,0 +1,64 @@
+"""What is wrong with targets although each of their values is well formed."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+from sitehub.settings.blocks import GATHERED, TARGET_NAME, targets
+from sitehub.settings.check_rules import target_fault
+from sitehub.settings.integration import DEFAULT_TARGET
+from sitehub.settings.look import Fault, Place
+from sitehub.settings.secrets import SECRET_KEYS, variable
+from sitehub.settings.target_authentication import NEEDED_KEYS
+
+STATUS_LISTS = ("retry_on", "reject_on", "success_on")
+
+
+def name_faults(document: dict[str, Any]) -> Iterator[Fault]:
+    """Names of targets that could not be part of a topic's name."""
+    for block in Place((), document):
+        for suffix in GATHERED.values():
+            key = str(block.path[-1])
+            if key.endswith(suffix) and TARGET_NAME.fullmatch(key.removesuffix(suffix)) is None:
+                found = f"the target name {key.removesuffix(suffix)!r}"
+                yield block.fault(found, "up to 64 lower-case letters, digits, hyphens and underscores")
+
+
+def authentication_faults(document: dict[str, Any]) -> Iterator[Fault]:
+    """Keys that a type of authentication needs and that are not there."""
+    for target in targets(document):
+        authentication = Place((), document) / f"{target}_integration" / "authentication"
+        for key in NEEDED_KEYS.get((authentication / "type").text() or "none", ()):
+            place = authentication / key
+            if place.value is None:
+                secret = f", or [encrypted_{key}] for ${variable(place.path)}" if key in SECRET_KEYS else ""
+                yield place.fault("nothing", f"a text{secret}: type {(authentication / 'type').text()} needs it")
+
+
+def status_faults(document: dict[str, Any]) -> Iterator[Fault]:
+    """A status that is to mean two things."""
+    for target in targets(document):
+        block = Place((), document) / f"{target}_integration"
+        for one, other in combinations(STATUS_LISTS, 2):
+            statuses = [place.value for place in block / one]
+            for place in block / other:
+                if place.value in statuses:
+                    yield place.fault(f"{place.value}, which {one} has too", "each status in one list")
+
+
+def batch_faults(document: dict[str, Any]) -> Iterator[Fault]:
+    """Operations of the batch whose target is not there, or whose name is taken."""
+    names = set[str]()
+    for operation in Place((), document) / "batch_sync_config" / "sync_operations":
+        if (target := (operation / "target").text(DEFAULT_TARGET)) is not None:
+            yield from target_fault(operation / "target", target, targets(document))
+        yield from taken(operation / "operation", names)
+
+
+def taken(place: Place, names: set[str]) -> Iterator[Fault]:
+    """A mistake if the name that stands here has been used before."""
+    name = place.text()
+    if name in names:
+        yield place.fault(f"{name!r} again", "each name once")
+    elif name is not None:
+        names.add(name)
