@@ -2,10 +2,12 @@
 
 import ssl
 import time
+from pathlib import Path
 from typing import Any
 
 from sitehub.agents.sites import SiteHandler
 from sitehub.clients.target import TargetSettings
+from sitehub.codecs.avro_events import AvroDecoder, read_folder
 from sitehub.codecs.events import EventDecoder
 from sitehub.codecs.schemas import shipped_schemas
 from sitehub.rules.mapping import Mapping, MappingEntry
@@ -66,7 +68,7 @@ def site_handler(settings: Settings, metrics: Metrics, rules: SyncRules | None =
     """What folds batches of site events."""
     names, rules = names_of(settings), rules or sync_rules(settings)
     return SiteHandler(
-        decoder=EventDecoder(event_schemas(settings), key_field="site_id"),
+        decoder=EventDecoder(event_schemas(settings), key_field="site_id", avro=_avro_decoder(settings)),
         rules=rules,
         metrics=metrics,
         now=time.time,
@@ -75,10 +77,17 @@ def site_handler(settings: Settings, metrics: Metrics, rules: SyncRules | None =
     )
 
 
+def _avro_decoder(settings: Settings) -> AvroDecoder | None:
+    """Of the registry's folder; None if there is none. Raises AvroSchemaError."""
+    registry = settings.configuration.schema_registry
+    return AvroDecoder(read_folder(Path(registry.folder))) if registry and registry.folder else None
+
+
 def target_settings(settings: Settings, name: str) -> TargetSettings | str:
     """How to call a target, or why that can't be done."""
     block = settings.configuration.integrations[name]
-    headers = dict(block.headers)
+    secret, path = settings.secret, f"{name}_integration"
+    headers = {header: secret(path, "headers", header) or "" for header in block.headers}
     match block.authentication.type:
         case "none":
             pass

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-EventName = Literal["part_off"]
+EventName = Literal["kafka_unreachable", "part_off", "topics_created", "worker_starting", "worker_stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,5 +16,9 @@ class LogEvent:
 
 
 LOG_EVENTS: dict[EventName, LogEvent] = {
+    "kafka_unreachable": LogEvent(logging.WARNING, "no broker of `servers` answers, as `error` says; tried again"),
     "part_off": LogEvent(logging.WARNING, "`part` does not run: its block or its secret is absent, as `why` says"),
+    "topics_created": LogEvent(logging.INFO, "`topics` were missing and are there now"),
+    "worker_starting": LogEvent(logging.INFO, "a worker of `app_id` starts, with configuration `config_id`, at `url`"),
+    "worker_stopped": LogEvent(logging.INFO, "the worker has let go of everything"),
 }
