@@ -1,0 +1,127 @@
+"""Delivery against a target that fails: nothing lost, nothing out of order, the same key for every repeat."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitehub.dev.kafka import EmbeddedKafka
+from sitehub.dev.names import Names
+from sitehub.tests.broker.hub import Hub, eventually, get, header
+
+SITES = 30
+
+
+@pytest.fixture
+def hub(kafka: EmbeddedKafka, names: Names, tmp_path: Path) -> Iterator[Hub]:
+    hub = Hub(kafka.bootstrap, names.topic(""), tmp_path)
+    hub.start_targets()
+    hub.start_worker("worker")
+    hub.await_ready("worker")
+    yield hub
+    hub.stop()
+
+
+def created(site: int) -> tuple[bytes, bytes]:
+    data = {"name": f"Garage {site}", "address": {"street": "1 Main St"}, "territory_id": "t1"}
+    return event("site_created", site, 0, site_data=data)
+
+
+def renamed(site: int, number: int) -> tuple[bytes, bytes]:
+    name = f"Garage {site}.{number}"
+    return event("site_updated", site, number, changed_fields=["name"], new_values={"name": name})
+
+
+def event(kind: str, site: int, number: int, **payload: Any) -> tuple[bytes, bytes]:
+    site_id = f"site-{site}"
+    head = {"event_type": kind, "event_id": f"{site_id}:{number}", "event_timestamp": "2026-11-24T01:00:00Z"}
+    return site_id.encode(), json.dumps({**head, "site_id": site_id, **payload}).encode()
+
+
+def statuses(hub: Hub) -> Counter[str]:
+    return Counter(header(message, "status") for message in hub.read("sync-results"))
+
+
+def publish_histories(hub: Hub, updates: int) -> int:
+    """Sites with a creation and updates; the number of calls that must come of it."""
+    records = [created(site) for site in range(SITES)]
+    records += [renamed(site, number) for number in range(1, updates + 1) for site in range(SITES)]
+    hub.publish(records)
+    return len(records)
+
+
+def check_order(hub: Hub, calls: int) -> None:
+    """Every call taken, each site's in log order, none at the same time as another about its site."""
+    taken: dict[str, list[str]] = {}
+    for call in hub.calls():
+        if call["status"] in (200, 201) and call["idempotency_key"] not in taken.setdefault(call["site_id"], []):
+            taken[call["site_id"]].append(call["idempotency_key"])
+    assert sum(map(len, taken.values())) == calls
+    for site_id, keys in taken.items():
+        numbers = [int(key.split(":")[1]) for key in keys]
+        assert numbers == sorted(numbers), site_id
+    assert get(f"http://127.0.0.1:{hub.targets_port}/_stats")[1]["overlaps"] == 0
+
+
+def test_a_target_that_fails_for_a_while_gets_everything_in_order_once_it_works(hub: Hub) -> None:
+    hub.control(mode="fail", status=503)
+    calls = publish_histories(hub, updates=2)
+    eventually(lambda: statuses(hub)["failed"] >= SITES, 30, "attempts fail")
+
+    hub.control(mode="ok")
+    eventually(lambda: statuses(hub)["delivered"] == calls, 60, "all delivered")
+
+    check_order(hub, calls)
+    assert hub.read("billing-commands.dead-letter") == []
+
+
+def test_a_target_that_closes_connections_and_answers_halves_gets_everything(hub: Hub) -> None:
+    hub.control(mode="fail", fault="close", fail_rate=0.3)
+    calls = publish_histories(hub, updates=1)
+    eventually(lambda: statuses(hub)["failed"] > 5, 30, "attempts fail")
+
+    hub.control(mode="ok")
+    eventually(lambda: statuses(hub)["delivered"] == calls, 60, "all delivered")
+
+    check_order(hub, calls)
+
+
+def test_a_refused_call_is_a_dead_letter_and_the_sites_next_call_goes_out(hub: Hub) -> None:
+    hub.publish([created(1)])
+    eventually(lambda: statuses(hub)["delivered"] == 1, 30, "customer there")
+    hub.control(mode="fail", status=422)
+    hub.publish([renamed(1, 1)])
+    eventually(lambda: statuses(hub)["rejected"] == 1, 30, "refused")
+
+    hub.control(mode="ok")
+    hub.publish([renamed(1, 2)])
+    eventually(lambda: statuses(hub)["delivered"] == 2, 30, "the next is delivered")
+
+    (letter,) = hub.read("billing-commands.dead-letter")
+    assert [header(letter, f"dead-letter.{name}") for name in ("stage", "reason", "target", "attempts")] == [
+        "delivery",
+        "rejected",
+        "billing",
+        "1",
+    ]
+    assert letter.key() == b"site-1"
+    billing = get(f"{hub.url('worker')}/api/v1/customer-sites/sites/site-1")[1]["sync"]["billing"]
+    assert (billing["state"], billing["http_status"]) == ("in_sync", 200)
+
+
+def test_a_worker_killed_while_calls_are_open_repeats_them_under_the_same_keys_in_order(hub: Hub) -> None:
+    hub.control(mode="slow", latency_ms=300)
+    calls = publish_histories(hub, updates=2)
+    eventually(lambda: len(hub.calls()) > SITES, 30, "calls are open")
+
+    hub.kill("worker")
+    hub.control(mode="ok")
+    hub.start_worker("worker")
+    hub.await_ready("worker")
+    eventually(lambda: statuses(hub)["delivered"] == calls, 60, "all delivered")
+
+    check_order(hub, calls)
+    assert max(Counter(call["idempotency_key"] for call in hub.calls()).values()) <= 2
