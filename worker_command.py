@@ -76,7 +76,9 @@ def _create_topics(settings: Settings) -> None:
     except (TopicMismatchError, TopicCreationError) as error:
         raise click.ClickException(str(error)) from None
     except (KafkaError, OSError) as error:
-        raise click.ClickException(f"no Kafka at {', '.join(servers)} for {KAFKA_SECONDS} s: {error}") from None
+        raise click.ClickException(
+            f"no Kafka at {', '.join(servers)}, or it refuses the login (see the log): {error}"
+        ) from None
     if created:
         log("topics_created", topics=created)
 

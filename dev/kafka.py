@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -49,6 +50,8 @@ class EmbeddedKafka:
 
     data_dir: Path
     port: int = DEFAULT_PORT
+    extra: Mapping[str, object] = field(default_factory=dict)
+    """Broker settings over those of development, for example further listeners."""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -69,7 +72,7 @@ class EmbeddedKafka:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._refuse_conflicts()
         properties = self.data_dir / "server.properties"
-        properties.write_text(server_properties(self.data_dir, self.port, free_port()))
+        properties.write_text(server_properties(self.data_dir, self.port, free_port(), self.extra))
         java = self._java(class_path)
         if not (self._log_dir / "meta.properties").exists():
             self._format(java, properties)

@@ -1,14 +1,19 @@
 """Settings of the embedded Kafka: those of a small single broker, else Kafka's defaults."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 HOST = "127.0.0.1"
+LISTS = frozenset({"listeners", "advertised.listeners", "listener.security.protocol.map"})
 RECORD_BYTES = 2 << 20  # above the 1 MiB that an event may have, so that larger ones reach the dead letters
 
 
-def server_properties(data_dir: Path, port: int, controller_port: int) -> str:
-    """Return the text of `server.properties` for one process that is broker and controller."""
-    settings = {
+def server_properties(data_dir: Path, port: int, controller_port: int, extra: Mapping[str, object]) -> str:
+    """Return the text of `server.properties` for one process that is broker and controller.
+
+    `extra` overrides; lists of listeners in it are added to those that are there.
+    """
+    settings: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
@@ -43,4 +48,6 @@ def server_properties(data_dir: Path, port: int, controller_port: int) -> str:
         "log.cleaner.dedupe.buffer.size": 16 << 20,
         "log.index.size.max.bytes": 1 << 20,
     }
+    for name, value in extra.items():
+        settings[name] = f"{settings[name]},{value}" if name in LISTS else value
     return "".join(f"{name}={value}\n" for name, value in settings.items())

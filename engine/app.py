@@ -6,6 +6,7 @@ from typing import Any
 
 import faust
 from faust.app.base import BootStrategy
+from faust.topics import Topic
 
 from sitehub.engine.engine import Engine, Observer
 from sitehub.engine.recovery import TableManager
@@ -13,6 +14,13 @@ from sitehub.engine.source import Source
 from sitehub.engine.transport import Transport
 
 RAW = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
+
+
+class DeclaredTopic(Topic):
+    """A topic that is there before the worker starts, with the counts of the configuration."""
+
+    async def declare(self) -> None:
+        """Nothing: Faust would start a producer of its own for it, with settings of its own."""
 
 
 class ConsumingOnly(BootStrategy):
@@ -37,6 +45,7 @@ class EngineApp(faust.App):
             app_id,
             broker=[f"kafka://{server}" for server in servers.split(",")],
             store="memory://",
+            Topic=DeclaredTopic,
             datadir=directory / "faust",
             TableManager=TableManager,
             web_enabled=False,

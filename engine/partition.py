@@ -114,14 +114,14 @@ class Partition:
         with contextlib.suppress(Draining):
             await self.source.run(self)
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the partition is about to be given up: for loops that wait for something else than records."""
+        return self._draining
+
     def drain(self) -> None:
         """Ask the loop to finish what it has begun: `take` gives nothing more."""
         self._draining = True
-
-    @property
-    def is_draining(self) -> bool:
-        """Whether the partition is about to be given up."""
-        return self._draining
 
     async def stop(self) -> None:
         """Let go of the connections; an open transaction is left for the next fence."""

@@ -54,6 +54,7 @@ class Hub:
     folder: Path
     targets_port: int = field(default_factory=free_port)
     overlay: dict[str, Any] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
 
@@ -84,6 +85,7 @@ class Hub:
             "SITEHUB_APP_ID": f"{self.prefix}app",
             "SITEHUB_DATA": str(self.folder / name),
             "SITEHUB_SECRET_BILLING_INTEGRATION__AUTHENTICATION__API_KEY": KEY,
+            **self.secrets,
         }
 
     def spawn(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
