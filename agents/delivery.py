@@ -1,6 +1,7 @@
 """Deliver one target's commands: a site's calls in log order, sites in parallel, results and offset together."""
 
 import asyncio
+import contextlib
 import random
 from collections import deque
 from collections.abc import Callable
@@ -27,10 +28,10 @@ COMMIT_SECONDS = 0.02
 """Results gather this long before a transaction carries them: a transaction costs the broker about 5 ms."""
 DRAIN_SECONDS = 4.0
 """When the partition is given up, calls in flight have this long to end."""
-LONGEST_PAUSE_SECONDS = 300.0
-"""Between two attempts at a command that has used up its retries."""
 MAX_OPEN = 5_000
 """Commands of a partition from the first unfinished one on; beyond it no more are read."""
+LOOK_SECONDS = 0.1
+"""While no more are read, this often it is looked whether the partition is to be given up."""
 
 STATES = {"delivered": "in_sync", "rejected": "rejected", "failed": "pending", "parked": "parked"}
 
@@ -82,7 +83,8 @@ class _PartitionDelivery:
     ended: list[_Ended] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     room: asyncio.Event = field(default_factory=asyncio.Event)
-    draining: bool = False
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    committing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -91,11 +93,13 @@ class _PartitionDelivery:
             try:
                 await self._take(group, sites)
             except Draining:
-                self.draining = True
+                self.draining.set()
                 if sites:
                     await asyncio.wait(sites, timeout=DRAIN_SECONDS)
-                for task in (*sites, committer):
-                    task.cancel()
+                for site in sites:
+                    site.cancel()
+                async with self.committing:  # a transaction that is cut has an unknown outcome
+                    committer.cancel()
         await self._commit()
 
     async def _take(self, group: asyncio.TaskGroup, sites: set[asyncio.Task[None]]) -> None:
@@ -109,9 +113,9 @@ class _PartitionDelivery:
                 elif task := self._queue(group, record):
                     sites.add(task)
                     task.add_done_callback(sites.discard)
-            while len(self.prefix) >= MAX_OPEN:
+            while len(self.prefix) >= MAX_OPEN and not self.partition.is_draining:
                 self.room.clear()
-                await self.room.wait()
+                await _at_most(LOOK_SECONDS, self.room)
 
     def _queue(self, group: asyncio.TaskGroup, record: Record) -> asyncio.Task[None] | None:
         """Put the command behind its site's others; the task of a site that had none."""
@@ -124,7 +128,7 @@ class _PartitionDelivery:
 
     async def _deliver_site(self, key: bytes, queue: deque[_Work]) -> None:
         """A site's next call starts only when the former's result is committed."""
-        while queue and not self.draining:
+        while queue and not self.draining.is_set():
             if not await self._deliver(queue[0]):
                 break
             await queue[0].committed.wait()
@@ -134,23 +138,20 @@ class _PartitionDelivery:
     async def _deliver(self, work: _Work) -> bool:
         """Call until the target takes or refuses it; False if the partition is given up before."""
         attempt, retry = 0, self.delivery.retry
-        while not self.draining:
+        while not self.draining.is_set():
             attempt += 1
-            began = self.delivery.now()
             async with self.delivery.slots:
+                if self.draining.is_set():
+                    break
+                began = self.delivery.now()
                 answer = await self.delivery.target.call(work.command)
             result = self._result(work.command, answer, attempt, self.delivery.now() - began)
-            is_last = not isinstance(answer, Unavailable)
-            self.ended.append(_Ended(work, result, is_last))
+            self.ended.append(_Ended(work, result, is_last=not isinstance(answer, Unavailable)))
             self.news.set()
-            if is_last:
+            if not isinstance(answer, Unavailable):
                 return True
-            pause = retry.delay_seconds(attempt, random.random())  # noqa: S311 -- jitter
-            if attempt > retry.max_retries:
-                pause = min(LONGEST_PAUSE_SECONDS, max(pause, 2.0 ** min(attempt, 9)))
-            if isinstance(answer, Unavailable) and answer.retry_after_seconds is not None:
-                pause = min(LONGEST_PAUSE_SECONDS, max(pause, answer.retry_after_seconds))
-            await asyncio.sleep(pause)
+            chance = random.random()  # noqa: S311 -- jitter
+            await _at_most(retry.pause_seconds(attempt, chance, answer.retry_after_seconds), self.draining)
         return False
 
     def _result(self, command: Command, answer: Answer, attempt: int, seconds: float) -> Result:
@@ -189,6 +190,10 @@ class _PartitionDelivery:
             await self._commit()
 
     async def _commit(self) -> None:
+        async with self.committing:
+            await self._commit_ended()
+
+    async def _commit_ended(self) -> None:
         ended, self.ended = self.ended, []
         for one in ended:
             if one.is_last:
@@ -243,6 +248,12 @@ class _PartitionDelivery:
                 metrics.delivery_lag.labels(result.target).observe(lag_seconds)
             elif result.status == "rejected":
                 metrics.dead_letters.labels(self.partition.source.topic, "delivery", "rejected").inc()
+
+
+async def _at_most(seconds: float, event: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _row(one: _Ended) -> DeliveryRow:

@@ -12,10 +12,15 @@ from sitehub.engine.batch import Message, Outcome, PartitionBatch, ReadRows, Rec
 from sitehub.rules.events import Event
 from sitehub.rules.failure import Failure
 from sitehub.rules.fold import Applied, Duplicate, fold
-from sitehub.rules.site import Site, Waiting
+from sitehub.rules.site import Site
 from sitehub.rules.sync import Origin, SyncRules
 from sitehub.rules.times import rfc3339
 from sitehub.telemetry.metrics import Metrics
+
+LARGEST_BYTES = 2 << 20
+"""Of a site's row and of a command that is made of it: twice an event, half of what topics take."""
+SMALL_BYTES = LARGEST_BYTES // 16
+"""Row and events that have together no more can't grow beyond the limit, escaped and repeated as they may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class _Batch:
     now: str
     stored: dict[bytes, bytes | None] = field(default_factory=dict)
     sites: dict[bytes, Site] = field(default_factory=dict)
+    sizes: dict[bytes, int] = field(default_factory=dict)
     sends: dict[str, list[Message]] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     made: Counter[str] = field(default_factory=Counter)
@@ -74,32 +80,45 @@ class _Batch:
                 case Duplicate():
                     self.counts["duplicate"] += 1
                 case Applied() as applied:
-                    was_waiting = before.waiting if before is not None else []
-                    self._accept(key, applied, self._decide(record, event, applied, was_waiting))
+                    messages = self._decide(record, event, applied)
+                    if too_large := self._too_large(record, applied.site, messages):
+                        self._bury(record, too_large)
+                    else:
+                        self._accept(key, before, applied, messages)
         except Exception as bug:  # noqa: BLE001 -- a bug in a rule costs the record it met, not the batch
             self._bury(record, Failure("rule", "rule_failed", f"{type(bug).__name__}: {bug}"))
 
-    def _decide(
-        self, record: Record, event: Event, applied: Applied, was_waiting: list[Waiting]
-    ) -> list[tuple[str, Message]]:
+    def _decide(self, record: Record, event: Event, applied: Applied) -> list[tuple[str, Message]]:
         origin = Origin(self.batch.topic, self.batch.partition, record.offset)
         site = applied.site
         decision = self.handler.rules.decide(site, event, applied.changed, self.now, origin)
         if decision.commands:
             site.commands = {**site.commands, **{one.target: one.command_id for one in decision.commands}}
-        if decision.waiting or was_waiting:
-            site.waiting = decision.waiting
-            for one in decision.waiting:
-                self.waiting[one.target] += 1
-            for one in was_waiting:
-                self.waiting[one.target] -= 1
+        site.waiting = decision.waiting
         return [
             (command.target, (record.key, encode_command(command), command_headers(command)))
             for command in decision.commands
         ]
 
-    def _accept(self, key: bytes, applied: Applied, messages: list[tuple[str, Message]]) -> None:
+    def _too_large(self, record: Record, site: Site, messages: list[tuple[str, Message]]) -> Failure | None:
+        """Why the row or a command would not fit where records do. A site can always be deleted."""
+        key = record.key or b""
+        known = self.sizes.get(key)
+        size_bytes = len(record.value or b"") + (len(self.stored[key] or b"") if known is None else known)
+        if size_bytes > SMALL_BYTES:
+            size_bytes = len(encode_site(site))
+        self.sizes[key] = size_bytes
+        largest = max([size_bytes, *(len(value or b"") for _, (_, value, _) in messages)])
+        if largest <= LARGEST_BYTES or site.deleted_at is not None:
+            return None
+        return Failure("validate", "site_too_large", f"it would have {largest} bytes; the limit is {LARGEST_BYTES}")
+
+    def _accept(self, key: bytes, before: Site | None, applied: Applied, messages: list[tuple[str, Message]]) -> None:
         self.sites[key] = applied.site
+        for one in applied.site.waiting:
+            self.waiting[one.target] += 1
+        for one in before.waiting if before is not None else ():
+            self.waiting[one.target] -= 1
         for target, message in messages:
             self.sends.setdefault(self.handler.commands_topics[target], []).append(message)
             self.made[target] += 1

@@ -7,6 +7,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 
 LONGEST_DELAY_SECONDS = 60.0
+LONGEST_PAUSE_SECONDS = 300.0
+"""Between two attempts at a command that has used up its retries, or whatever a target asks for."""
 RETRYABLE = frozenset({408, 425, 429})
 SERVER_ERROR = 500
 CLIENT_ERROR = 400
@@ -30,6 +32,17 @@ class RetryPolicy:
         with contextlib.suppress(OverflowError):
             longest = min(longest, self.initial_delay_ms / 1000 * self.backoff_multiplier ** (attempt - 1))
         return longest * chance
+
+    def pause_seconds(self, attempt: int, chance: float, asked_seconds: float | None) -> float:
+        """Pause after failed attempt number `attempt`, at least as long as the target asked for.
+
+        Beyond `max_retries` it is never short: from 1 to 2 s it doubles with each attempt.
+        """
+        pause = self.delay_seconds(attempt, chance)
+        if attempt > self.max_retries:
+            doubled = 2.0 ** min(attempt - self.max_retries, 10)
+            pause = max(pause, doubled * (1 + chance) / 2)
+        return min(LONGEST_PAUSE_SECONDS, max(pause, asked_seconds or 0.0))
 
 
 class Verdict(Enum):

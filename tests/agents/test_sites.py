@@ -260,6 +260,62 @@ def test_an_event_that_failed_in_a_rule_can_be_sent_again(buggy: Run) -> None:
     assert decode_site(buggy.table[b"s1"] or b"").attributes["name"] == "poison"
 
 
+def filled(offset: int, name: str, letter: str = "x") -> Read:
+    """An update that adds a field of 900,000 bytes."""
+    values = {name: letter * 900_000}
+    return good(offset, "s1", event_type="site_updated", changed_fields=[name], new_values=values)
+
+
+def test_an_event_that_would_make_its_site_too_large_for_a_record_is_refused() -> None:
+    done = Run()
+
+    done.batch([created(1, "s1"), filled(2, "a"), filled(3, "b"), filled(4, "c"), filled(5, "a", "y")])
+    done.batch([filled(6, "d"), good(7, "s1", event_type="site_updated", changed_fields=["b"], new_values={"b": None})])
+    done.batch([filled(8, "d")])
+
+    assert done.dead() == [(4, "site_too_large"), (6, "site_too_large")]
+    site = decode_site(done.table[b"s1"] or b"")
+    assert (sorted(site.attributes), site.version, site.attributes["a"][0]) == (["a", "d"], 6, "y")
+
+
+def test_many_small_events_that_make_a_site_too_large_are_counted_together() -> None:
+    done = Run()
+    values = {f"f{number}": "x" * 50_000 for number in range(45)}
+
+    done.batch([created(1, "s1")])
+    done.batch(
+        [
+            good(2 + number, "s1", event_type="site_updated", changed_fields=[name], new_values={name: value})
+            for number, (name, value) in enumerate(values.items())
+        ]
+    )
+
+    assert done.dead() == [(offset, "site_too_large") for offset in range(43, 47)]
+
+
+def test_a_site_at_its_largest_can_be_deleted() -> None:
+    done = Run()
+    done.batch([created(1, "s1"), filled(2, "a"), filled(3, "b")])
+    rest = (2 << 20) - len(done.table[b"s1"] or b"") - 100
+    done.batch([good(4, "s1", event_type="site_updated", changed_fields=["c"], new_values={"c": "x" * rest})])
+    assert done.dead() == []
+
+    done.batch([renamed(5, "s1", "A" * 200), good(6, "s1", event_type="site_deleted")])
+
+    assert done.dead() == [(5, "site_too_large")]
+    assert decode_site(done.table[b"s1"] or b"").deleted_at == NOW
+
+
+def test_a_command_that_would_be_too_large_for_a_record_is_refused_with_its_event() -> None:
+    rule = SyncRule("site_updated", "update", "/c", "PUT", dict.fromkeys("abc", "{{large}}"))
+    done = Run(SyncRules([rule], {}, "c0ffee"))
+
+    done.batch([created(1, "s1"), filled(2, "large"), renamed(3, "s1", "B")])
+
+    assert done.dead() == [(2, "site_too_large")]
+    assert done.count("rules_waiting", target="billing") == 1
+
+
 def test_rows_are_read_once_for_all_keys_of_a_batch() -> None:
     asked: list[list[bytes]] = []
     batch = PartitionBatch("events", 4, [created(1, "s1"), renamed(2, "s1", "B"), created(3, "s2"), Read(4, None, b"")])

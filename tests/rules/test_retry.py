@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sitehub.rules.retry import LONGEST_DELAY_SECONDS, RetryPolicy, Verdict, classify, retry_after_seconds
+from sitehub.rules.retry import (
+    LONGEST_DELAY_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    RetryPolicy,
+    Verdict,
+    classify,
+    retry_after_seconds,
+)
 
 GUIDE = RetryPolicy(max_retries=3, backoff_multiplier=2, initial_delay_ms=1000)
 DATE = r"[A-Z][a-z]{2}, \d{1,2} (Feb|Nov|X) \d{1,6} \d{1,3}:\d{2}:\d{1,3} ([+-]\d{3,7}|GMT|Z|)"
@@ -35,6 +42,24 @@ def test_a_delay_is_never_negative_and_never_longer_than_the_longest(
     multiplier: float, initial: float, attempt: int, chance: float
 ) -> None:
     assert 0 <= RetryPolicy(3, multiplier, initial).delay_seconds(attempt, chance) <= LONGEST_DELAY_SECONDS
+
+
+def test_while_there_are_retries_the_pause_is_the_delay() -> None:
+    assert [GUIDE.pause_seconds(attempt, 0.5, None) for attempt in (1, 2, 3)] == [0.5, 1, 2]
+
+
+def test_without_retries_the_pause_is_never_short_and_doubles_up_to_the_longest() -> None:
+    quick = RetryPolicy(max_retries=3, backoff_multiplier=1, initial_delay_ms=1)
+
+    assert [quick.pause_seconds(attempt, 0, None) for attempt in (4, 5, 6)] == [1, 2, 4]
+    assert [quick.pause_seconds(attempt, 1, None) for attempt in (4, 5, 6)] == [2, 4, 8]
+    assert quick.pause_seconds(1_000, 0, None) == quick.pause_seconds(13, 1, None) == LONGEST_PAUSE_SECONDS
+
+
+def test_a_target_that_asks_for_a_longer_pause_gets_it_up_to_the_longest() -> None:
+    assert GUIDE.pause_seconds(1, 1, 30) == 30
+    assert GUIDE.pause_seconds(1, 1, 0.5) == 1
+    assert GUIDE.pause_seconds(1, 1, float("inf")) == LONGEST_PAUSE_SECONDS
 
 
 @pytest.mark.parametrize(
