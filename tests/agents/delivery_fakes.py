@@ -1,0 +1,149 @@
+"""A partition of commands in memory and a target that answers as it is told, behind the real ones' interfaces."""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from sitehub.clients.answer import Answer, Delivered
+from sitehub.codecs.commands import command_headers, encode_command
+from sitehub.codecs.results import Result, decode_result
+from sitehub.codecs.rows import decode_delivery
+from sitehub.engine.batch import Headers, Message, Outcome, PartitionBatch
+from sitehub.engine.partition import Draining
+from sitehub.rules.commands import Command
+from sitehub.rules.delivery import DeliveryRow
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A record as a consumer reads it."""
+
+    offset: int
+    key: bytes
+    value: bytes
+    headers: Headers
+    timestamp: int = 0
+
+
+def command(offset: int, site_id: str = "s1") -> Command:
+    event_id = f"e{offset}"
+    return Command(
+        f"{event_id}:update",
+        "billing",
+        "update",
+        site_id,
+        "PUT",
+        f"/customers/{site_id}",
+        {"n": offset},
+        event_id,
+        "2026-11-24T01:00:00Z",
+        "c0ffee",
+        "events",
+        4,
+        offset,
+    )
+
+
+def record(offset: int, site_id: str = "s1") -> Read:
+    one = command(offset, site_id)
+    return Read(offset, site_id.encode(), encode_command(one), command_headers(one))
+
+
+class FakePartition:
+    """Keeps what was committed; each commit is all or nothing, as a transaction."""
+
+    def __init__(self, *records: Read) -> None:
+        self.source = SimpleNamespace(topic="billing-commands")
+        self.number = 4
+        self.next_offset = records[0].offset if records else 0
+        self.table: dict[bytes, bytes | None] = {}
+        self.sends: dict[str, list[Message]] = defaultdict(list)
+        self.commits = 0
+        self.cut_commits = 0
+        self.may_commit = asyncio.Event()
+        self.may_commit.set()
+        self.is_draining = False
+        self.takes = 0
+        self._coming = asyncio.Event()
+        self._batches: deque[Sequence[Read]] = deque([records] if records else [])
+
+    def come(self, *records: Read) -> None:
+        self._batches.append(records)
+        self._coming.set()
+
+    def drain(self) -> None:
+        self.is_draining = True
+        self._coming.set()
+
+    async def take(self) -> PartitionBatch:
+        self.takes += 1
+        while not self._batches and not self.is_draining:
+            self._coming.clear()
+            await self._coming.wait()
+        if self.is_draining:
+            raise Draining
+        return PartitionBatch("billing-commands", 4, self._batches.popleft())
+
+    def get(self, keys: list[bytes]) -> list[bytes | None]:
+        return [self.table.get(key) for key in keys]
+
+    async def commit(self, outcome: Outcome, next_offset: int) -> None:
+        try:
+            await self.may_commit.wait()
+        except asyncio.CancelledError:
+            self.cut_commits += 1
+            raise
+        self.table.update(outcome.rows)
+        for topic, messages in outcome.sends.items():
+            self.sends[topic] += messages
+        self.commits += 1
+        self.next_offset = next_offset
+        outcome.committed()
+
+    def results(self) -> list[Result]:
+        return [decode_result(value or b"") for _, value, _ in self.sends["sync-results"]]
+
+    def statuses(self) -> list[tuple[str, str]]:
+        return [(result.event_id, result.status) for result in self.results()]
+
+    def row(self, site_id: str = "s1") -> DeliveryRow:
+        return decode_delivery(self.table[site_id.encode()] or b"")
+
+
+@dataclass(slots=True)
+class FakeTarget:
+    """Gives each command's answers in turn, then delivers; notes what overlapped."""
+
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    calls: list[str] = field(default_factory=list)
+    open_sites: list[str] = field(default_factory=list)
+    overlaps: int = 0
+    most_open: int = 0
+    changed: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def call(self, one: Command) -> Answer:
+        self.calls.append(one.event_id)
+        self.overlaps += one.site_id in self.open_sites
+        self.open_sites.append(one.site_id)
+        self.most_open = max(self.most_open, len(self.open_sites))
+        try:
+            await self.gate.wait()
+            await asyncio.sleep(0)
+        finally:
+            self.open_sites.remove(one.site_id)
+        answers = self.answers.get(one.event_id)
+        return answers.pop(0) if answers else Delivered(200)
+
+
+async def until(what: Callable[[], Any]) -> None:
+    """Let the loop run until something holds; the test's own time-out bounds it."""
+    async with asyncio.timeout(10):
+        while not what():
+            await asyncio.sleep(0.001)

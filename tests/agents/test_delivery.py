@@ -1,0 +1,332 @@
+"""Delivery of one partition's commands: order, parallelism, retries, results and the offset."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from sitehub.agents import delivery as module
+from sitehub.agents.delivery import Delivery, delivery_loop
+from sitehub.clients.answer import Delivered, Refused, Unavailable
+from sitehub.codecs.dead_letters import read_dead_letter
+from sitehub.engine.source import Loop
+from sitehub.rules.retry import RetryPolicy
+from sitehub.telemetry.metrics import Metrics
+from sitehub.tests.agents.delivery_fakes import FakePartition, FakeTarget, record, until
+
+QUICK = RetryPolicy(max_retries=3, backoff_multiplier=1, initial_delay_ms=1)
+NOW, NOW_SECONDS = "2026-11-24T02:00:00.000Z", 1_795_485_600.0
+DOWN = Unavailable("ClientConnectorError: refused")
+BUSY = Unavailable("HTTP 503", 503, "later")
+
+
+@pytest.fixture(autouse=True)
+def quick_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "COMMIT_SECONDS", 0)
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+def loop(target: Any, metrics: Metrics, retry: RetryPolicy = QUICK, slots: int = 64) -> Loop:
+    return delivery_loop(
+        Delivery(
+            target=target,
+            retry=retry,
+            slots=asyncio.Semaphore(slots),
+            metrics=metrics,
+            now=lambda: NOW_SECONDS,
+            results_topic="sync-results",
+            dead_letter_topic="billing-commands.dead-letter",
+        )
+    )
+
+
+@asynccontextmanager
+async def running(run: Loop, partition: Any) -> AsyncIterator["asyncio.Task[None]"]:
+    """The loop in the background; it must end by itself once the partition drains."""
+
+    async def whole() -> None:
+        await run(partition)
+
+    task = asyncio.create_task(whole())
+    try:
+        yield task
+        partition.drain()
+        async with asyncio.timeout(10):
+            await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_delivered_command_is_a_result_a_row_and_an_offset(metrics: Metrics) -> None:
+    partition, target = FakePartition(record(7)), FakeTarget()
+    async with running(loop(target, metrics), partition):
+        await until(lambda: partition.commits)
+
+    ((key, _, headers),) = partition.sends["sync-results"]
+    (result,) = partition.results()
+    assert (key, dict(headers)["status"], dict(headers)["command_id"]) == (b"s1", b"delivered", b"e7:update")
+    assert (result.attempt, result.http_status, result.error, result.at) == (1, 200, None, NOW)
+    row = partition.row()
+    assert (row.state, row.command_id, row.attempts, row.http_status, row.offset) == ("in_sync", "e7:update", 1, 200, 7)
+    assert partition.next_offset == 8
+    assert metrics.registry.get_sample_value("sitehub_sync_lag_seconds", {"target": "billing"}) == 3600
+
+
+async def test_a_failed_attempt_is_made_again_and_each_is_told(metrics: Metrics) -> None:
+    partition, target = FakePartition(record(7)), FakeTarget({"e7": [DOWN, BUSY]})
+    async with running(loop(target, metrics), partition):
+        await until(lambda: ("e7", "delivered") in partition.statuses())
+
+    assert target.calls == ["e7", "e7", "e7"]
+    assert [(one.status, one.attempt, one.http_status, one.error, one.answer) for one in partition.results()] == [
+        ("failed", 1, None, "ClientConnectorError: refused", ""),
+        ("failed", 2, 503, "HTTP 503", "later"),
+        ("delivered", 3, 200, None, None),
+    ]
+    assert partition.next_offset == 8
+
+
+async def test_a_failed_attempt_moves_no_offset_and_its_row_says_pending(metrics: Metrics) -> None:
+    slow = RetryPolicy(max_retries=3, backoff_multiplier=1, initial_delay_ms=1_000_000)
+    partition, target = FakePartition(record(7)), FakeTarget({"e7": [Unavailable("HTTP 503", 503, "", 300.0)]})
+    async with running(loop(target, metrics, slow), partition):
+        await until(lambda: partition.commits)
+
+    row = partition.row()
+    assert (row.state, row.attempts, row.error, row.offset) == ("pending", 1, "HTTP 503", 6)
+    assert partition.next_offset == 7
+
+
+async def test_a_command_out_of_retries_is_parked_and_never_given_up(metrics: Metrics) -> None:
+    partition, target = FakePartition(record(7)), FakeTarget({"e7": [DOWN] * 100})
+    once = RetryPolicy(max_retries=0, backoff_multiplier=1, initial_delay_ms=1)
+    async with running(loop(target, metrics, once), partition):
+        await until(lambda: partition.commits)
+
+    assert partition.statuses() == [("e7", "parked")]
+    assert (partition.row().state, partition.next_offset) == ("parked", 7)
+    assert partition.sends["billing-commands.dead-letter"] == []
+
+
+async def test_a_refused_command_is_a_dead_letter_and_the_sites_next_goes_out(metrics: Metrics) -> None:
+    partition = FakePartition(record(7), record(8))
+    target = FakeTarget({"e7": [BUSY, Refused(404, "no customer")]})
+    async with running(loop(target, metrics), partition):
+        await until(lambda: partition.next_offset == 9)
+
+    assert partition.statuses() == [("e7", "failed"), ("e7", "rejected"), ("e8", "delivered")]
+    ((key, value, headers),) = partition.sends["billing-commands.dead-letter"]
+    original = record(7)
+    assert (key, value, headers[:4]) == (original.key, original.value, original.headers)
+    letter = read_dead_letter(headers)
+    assert (letter.stage, letter.reason, letter.error) == ("delivery", "rejected", "HTTP 404: no customer")
+    assert (letter.topic, letter.partition, letter.offset) == ("billing-commands", 4, 7)
+    assert (letter.attempts, letter.target, letter.time) == (2, "billing", NOW)
+
+
+async def test_a_sites_calls_go_in_log_order_one_at_a_time(metrics: Metrics) -> None:
+    partition = FakePartition(record(1), record(2), record(3))
+    target = FakeTarget({"e1": [DOWN, DOWN], "e2": [BUSY]})
+    async with running(loop(target, metrics), partition):
+        await until(lambda: partition.next_offset == 4)
+
+    assert target.calls == ["e1", "e1", "e1", "e2", "e2", "e3"]
+    assert target.overlaps == 0
+
+
+async def test_a_sites_next_call_waits_until_the_former_is_committed(metrics: Metrics) -> None:
+    partition, target = FakePartition(record(1), record(2)), FakeTarget()
+    partition.may_commit.clear()
+    async with running(loop(target, metrics), partition):
+        await until(lambda: target.calls == ["e1"] and not target.open_sites)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert target.calls == ["e1"]
+
+        partition.may_commit.set()
+        await until(lambda: partition.next_offset == 3)
+
+
+async def test_sites_go_in_parallel_up_to_the_slots(metrics: Metrics) -> None:
+    partition, target = FakePartition(*(record(number, f"s{number}") for number in range(20))), FakeTarget()
+    target.gate.clear()
+    async with running(loop(target, metrics, slots=5), partition):
+        await until(lambda: target.most_open == 5)
+        target.gate.set()
+        await until(lambda: partition.next_offset == 20)
+
+    assert (target.most_open, len(target.calls)) == (5, 20)
+
+
+async def test_a_site_that_fails_holds_up_no_other_but_the_offset(metrics: Metrics) -> None:
+    partition = FakePartition(record(1, "bad"), record(2, "good"), record(3, "good"), record(4, "bad"))
+    target = FakeTarget({"e1": [Unavailable("HTTP 503", 503, "", 300.0)]})
+    async with running(loop(target, metrics), partition):
+        await until(lambda: ("e3", "delivered") in partition.statuses())
+
+    assert partition.next_offset == 1
+    assert "e4" not in target.calls
+    assert (partition.row("good").offset, partition.row("bad").offset) == (3, 0)
+
+
+async def test_what_ended_beyond_the_offset_before_a_restart_is_not_called_again(metrics: Metrics) -> None:
+    records = [record(1, "bad"), record(2, "good"), record(3, "good"), record(4, "bad"), record(5, "good")]
+    before, after = FakePartition(*records[:4]), FakePartition(*records)
+    async with running(loop(FakeTarget({"e1": [Unavailable("x", None, "", 300.0)]}), metrics), before):
+        await until(lambda: ("e3", "delivered") in before.statuses())
+    after.table, target = before.table, FakeTarget()
+
+    async with running(loop(target, metrics), after):
+        await until(lambda: after.next_offset == 6)
+
+    assert sorted(target.calls) == ["e1", "e4", "e5"]
+
+
+async def test_a_partition_that_is_given_up_ends_open_calls_and_begins_no_others(metrics: Metrics) -> None:
+    partition = FakePartition(record(1), record(2), record(3, "s2"), record(4, "s3"))
+    target = FakeTarget()
+    target.gate.clear()
+    async with running(loop(target, metrics, slots=2), partition):
+        await until(lambda: len(target.open_sites) == 2)
+        partition.drain()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        target.gate.set()
+
+    assert sorted(target.calls) == ["e1", "e3"]
+    assert sorted(partition.statuses()) == [("e1", "delivered"), ("e3", "delivered")]
+    assert partition.next_offset == 2
+
+
+async def test_a_partition_that_is_given_up_waits_for_no_retry(metrics: Metrics) -> None:
+    partition, target = FakePartition(record(1)), FakeTarget({"e1": [Unavailable("x", 503, "", 300.0)]})
+    async with running(loop(target, metrics), partition) as task:
+        await until(lambda: partition.commits)
+        partition.drain()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert task.done()
+
+
+async def test_a_partition_that_is_given_up_cuts_no_commit(metrics: Metrics) -> None:
+    """A failed attempt's result is being committed, and nothing else is open: the moment at which all seems done."""
+    partition, target = FakePartition(record(1)), FakeTarget({"e1": [BUSY]})
+    partition.may_commit.clear()
+    slow = RetryPolicy(max_retries=3, backoff_multiplier=1, initial_delay_ms=1_000_000)
+    async with running(loop(target, metrics, slow), partition) as task:
+        await until(lambda: target.calls and not target.open_sites)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        partition.drain()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not task.done()
+        partition.may_commit.set()
+
+    assert (partition.cut_commits, partition.statuses()) == (0, [("e1", "failed")])
+
+
+async def test_a_call_that_does_not_end_is_left_to_the_next_owner(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "DRAIN_SECONDS", 0.05)
+    partition, target = FakePartition(record(1, "hangs")), FakeTarget()
+    target.gate.clear()
+    async with running(loop(target, metrics), partition):
+        await until(lambda: target.calls)
+
+    assert (target.open_sites, partition.results(), partition.next_offset) == ([], [], 1)
+
+
+async def test_no_more_is_read_than_may_be_open(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_OPEN", 3)
+    partition, target = FakePartition(record(1, "a"), record(2, "b"), record(3, "c")), FakeTarget()
+    partition.come(record(4, "d"))
+    target.gate.clear()
+    async with running(loop(target, metrics), partition):
+        await until(lambda: len(target.calls) == 3)
+        assert partition.takes == 1
+        target.gate.set()
+        await until(lambda: partition.next_offset == 5)
+
+    assert target.calls[3] == "e4"
+
+
+async def test_a_partition_that_is_full_of_failing_commands_can_be_given_up(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_OPEN", 1)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    partition, target = FakePartition(record(1)), FakeTarget({"e1": [Unavailable("x", 503, "", 300.0)]})
+    async with running(loop(target, metrics), partition):
+        await until(lambda: partition.commits)
+
+    assert partition.takes == 2
+
+
+async def test_a_commit_that_fails_ends_the_loop_with_its_error(metrics: Metrics) -> None:
+    class Broken(FakePartition):
+        async def commit(self, *_: Any) -> None:
+            raise ConnectionError("Kafka is gone")
+
+    partition, target = Broken(record(1), record(2)), FakeTarget()
+
+    with pytest.raises(ExceptionGroup) as raised:
+        await loop(target, metrics)(partition)  # type: ignore[arg-type]
+
+    assert raised.group_contains(ConnectionError)
+    assert target.calls == ["e1"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    plan=st.lists(
+        st.tuples(st.sampled_from("abc"), st.lists(st.sampled_from([DOWN, BUSY]), max_size=2), st.booleans()),
+        min_size=1,
+        max_size=15,
+    ),
+    cuts=st.lists(st.integers(1, 15)),
+)
+def test_whatever_fails_each_site_is_called_in_order_and_the_offset_reaches_the_end(
+    plan: list[tuple[str, list[Unavailable], bool]], cuts: list[int]
+) -> None:
+    async def whole() -> None:
+        records = [record(number, site) for number, (site, _, _) in enumerate(plan)]
+        target = FakeTarget(
+            {
+                f"e{number}": [*failures, Refused(409, "no") if is_refused else Delivered(200)]
+                for number, (_, failures, is_refused) in enumerate(plan)
+            }
+        )
+        partition = FakePartition()
+        places = sorted({0, len(records), *(cut for cut in cuts if cut < len(records))})
+        for start, end in pairwise(places):
+            partition.come(*records[start:end])
+        metrics = Metrics(CollectorRegistry())
+        async with running(loop(target, metrics, slots=2), partition):
+            await until(lambda: partition.next_offset == len(records))
+
+        assert target.overlaps == 0
+        for site in "abc":
+            mine = [number for number, (owner, _, _) in enumerate(plan) if owner == site]
+            called = [one for one in target.calls if int(one[1:]) in mine]
+            assert called == [f"e{number}" for number in mine for _ in range(len(plan[number][1]) + 1)]
+        ended = sorted(one for one in partition.statuses() if one[1] != "failed")
+        expected = [
+            (f"e{number}", "rejected" if is_refused else "delivered") for number, (_, _, is_refused) in enumerate(plan)
+        ]
+        assert ended == sorted(expected)
+        assert len(partition.sends["billing-commands.dead-letter"]) == sum(is_refused for _, _, is_refused in plan)
+
+    asyncio.run(whole())
