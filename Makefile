@@ -63,3 +63,6 @@ bench: setup-dev ## the benchmarks; minutes
 
 clean: ## remove what set-up and runs made
 	rm -rf .venv .build .sitehub build *.egg-info
+
+.DEFAULT:
+	@echo "there is no target '$@': make help lists them" >&2; exit 2

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import sys
@@ -58,6 +59,8 @@ def up(  # noqa: PLR0917 -- click hands options by name
     configuration = ":".join(filter(None, (str(packaged_configuration()), config)))
     plan = Plan(data, workers, port, kafka_port, targets_port, configuration)
     signal.signal(signal.SIGTERM, _interrupt)
+    (data / "log").mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(filename=data / "log" / "up.log", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         with Hub(plan) as hub, suppress(KeyboardInterrupt):
             _say(plan, as_json=as_json)

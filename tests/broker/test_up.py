@@ -70,7 +70,7 @@ def test_up_applies_and_delivers_stops_cleanly_and_continues(tmp_path: Path) -> 
 def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
     ports = [*two_ports_in_a_row(), free_port(), free_port()]
     with running(tmp_path, ports) as process:
-        next(figures(process))
+        next(found for found in figures(process) if set(found["workers"].values()) == {"ready"})
 
         second = subprocess.run(
             [sys.executable, "-m", "sitehub.cli", "up", "--port", str(ports[0])],
