@@ -1,8 +1,11 @@
 """`sitehub up`: everything on one machine, as a newcomer runs it."""
 
+import contextlib
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-
-from sitehub.tests.broker.hub import free_port
 
 
 @contextmanager
@@ -41,15 +42,19 @@ def figures(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
             yield found
 
 
-def two_ports_in_a_row() -> list[int]:
+def four_ports_in_a_row() -> list[int]:
+    """Below those that the kernel hands out to clients, which would come and go under us."""
     while True:
-        port = free_port()
-        if not any(connection.laddr[1] == port + 1 for connection in psutil.net_connections("tcp") if connection.laddr):
-            return [port, port + 1]
+        first = random.randrange(20_000, 30_000, 4)
+        ports = list(range(first, first + 4))
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in ports:
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return ports
 
 
 def test_up_applies_and_delivers_stops_cleanly_and_continues(tmp_path: Path) -> None:
-    ports = [*two_ports_in_a_row(), free_port(), free_port()]
+    ports = four_ports_in_a_row()
 
     with running(tmp_path, ports) as process:
         first = next(found for found in figures(process) if found["calls_delivered"] > 100)
@@ -68,7 +73,7 @@ def test_up_applies_and_delivers_stops_cleanly_and_continues(tmp_path: Path) -> 
 
 
 def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
-    ports = [*two_ports_in_a_row(), free_port(), free_port()]
+    ports = four_ports_in_a_row()
     with running(tmp_path, ports) as process:
         next(found for found in figures(process) if set(found["workers"].values()) == {"ready"})
 
