@@ -98,10 +98,13 @@ class HubApp(EngineApp):
     def web(self, client: aiohttp.ClientSession) -> Service:
         """The HTTP view of this worker."""
         tables = SiteTables(self.engine.lookup, {name: deliveries_of(name) for name in self.targets})
-        sites = SiteView(tables.find, self._peers, client)
+        sites = SiteView(tables.find, self._owned, self._partitions, self._peers, client)
         health = HealthView(self._health, self._readiness, self.metrics.registry)
         base_path = self.settings.configuration.base_path
         return WebServer(web_application(base_path, sites, health), self._host, self._port)
+
+    def _owned(self) -> set[int]:
+        return {tp.partition for tp in self.engine.partitions if tp.topic == self._names.site_events}
 
     def _peers(self, _site_id: str) -> list[str]:
         own = str(self.conf.canonical_url).rstrip("/")

@@ -11,7 +11,6 @@ LONGEST_PAUSE_SECONDS = 300.0
 """Between two attempts at a command that has used up its retries, or whatever a target asks for."""
 RETRYABLE = frozenset({408, 425, 429})
 SERVER_ERROR = 500
-CLIENT_ERROR = 400
 REDIRECT = 300
 
 

@@ -41,6 +41,7 @@ def existing(**site_data: Any) -> Site:
 def reason(site: Site | None, change: Event) -> str:
     result = fold(site, change, NOW, 7)
     assert isinstance(result, Failure)
+    assert (result.stage, bool(result.error)) == ("validate", True)
     return result.reason
 
 

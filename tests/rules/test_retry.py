@@ -51,6 +51,7 @@ def test_while_there_are_retries_the_pause_is_the_delay() -> None:
 def test_without_retries_the_pause_is_never_short_and_doubles_up_to_the_longest() -> None:
     quick = RetryPolicy(max_retries=3, backoff_multiplier=1, initial_delay_ms=1)
 
+    assert quick.pause_seconds(3, 1, None) == 0.001
     assert [quick.pause_seconds(attempt, 0, None) for attempt in (4, 5, 6)] == [1, 2, 4]
     assert [quick.pause_seconds(attempt, 1, None) for attempt in (4, 5, 6)] == [2, 4, 8]
     assert quick.pause_seconds(1_000, 0, None) == quick.pause_seconds(13, 1, None) == LONGEST_PAUSE_SECONDS

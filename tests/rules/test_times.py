@@ -46,3 +46,9 @@ def test_times_of_different_length_are_compared_as_moments() -> None:
     assert is_before("2026-11-24T01:00:00Z", "2026-11-24T01:00:00.1Z")
     assert not is_before("2026-11-24T01:00:00.1Z", "2026-11-24T01:00:00Z")
     assert is_before("2026-11-24T01:00:00.1Z", "2026-11-24T01:00:00.2Z")
+
+
+def test_times_of_the_same_length_are_compared_as_moments() -> None:
+    assert not is_before("2026-11-24T01:00:00Z", "2026-11-24T01:00:00Z")
+    assert is_before("2026-11-24T01:30:00+01:00", "2026-11-24T01:00:00.0000Z")
+    assert is_before("2026-11-24T01:00:00+00:00", "2026-11-24T00:30:00-01:00")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from yarl import URL
 
 from sitehub.web.health import HealthView
 from sitehub.web.server import web_application
-from sitehub.web.sites import ROUTED, SiteView
+from sitehub.web.sites import ROUTED, SEARCHED, SiteView
 
 BASE = "/api/v1/customer-sites"
 DELETED_AT = "2026-11-24T02:00:00.000Z"
@@ -29,6 +29,8 @@ class Worker:
     sites: dict[str, str | None] = field(default_factory=dict)
     """When each site was deleted, None for a living one."""
     is_recovering: bool = False
+    partitions: set[int] = field(default_factory=set)
+    """Owned and recovered; each worker gets one unless it is said otherwise."""
     peers: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     url: str = ""
@@ -57,9 +59,16 @@ async def listening(application: web.Application) -> AsyncIterator[str]:
 async def serving(*workers: Worker) -> AsyncIterator[None]:
     """Each worker on its own port; those that name no peers know all the others."""
     async with aiohttp.ClientSession() as client:
-        servers = []
+        servers: list[AbstractAsyncContextManager[str]] = []
         for worker in workers:
-            view = SiteView(worker.look_up, lambda _id, worker=worker: worker.peers, client)  # type: ignore[misc]
+            worker.partitions = worker.partitions or {len(servers)}
+            view = SiteView(
+                worker.look_up,
+                lambda worker=worker: worker.partitions,  # type: ignore[misc]
+                len(workers),
+                lambda _id, worker=worker: worker.peers,  # type: ignore[misc]
+                client,
+            )
             health = HealthView(dict, lambda: {"ready": True}, CollectorRegistry())
             servers.append(listening(web_application(BASE, view, health)))
             worker.url = await servers[-1].__aenter__()
@@ -210,8 +219,39 @@ async def test_a_question_from_another_worker_is_not_asked_on() -> None:
     async with serving(asked, owner):
         found = await get(asked, "s1", **{ROUTED: "1"})
 
-    assert found.status == 404
+    assert (found.status, found.headers[SEARCHED]) == (404, "0")
     assert owner.asked == []
+
+
+async def test_a_recovering_worker_tells_another_that_it_searched_nothing() -> None:
+    asked = Worker(is_recovering=True)
+    async with serving(asked):
+        found = await get(asked, "s1", **{ROUTED: "1"})
+
+    assert is_ask_again(found)
+    assert SEARCHED not in found.headers
+
+
+async def test_a_site_is_denied_only_after_every_partition_was_searched() -> None:
+    """While a partition passes from one worker to another, for a moment none of the two has it."""
+    asked, other = Worker(), Worker()
+    async with serving(asked, other):
+        assert (await get(asked, "s1")).status == 404
+        other.partitions = set()
+        assert is_ask_again(await get(asked, "s1"))
+        asked.partitions = {0, 1}
+        assert (await get(asked, "s1")).status == 404
+        asked.peers = []
+        assert (await get(asked, "s1")).status == 404
+
+
+async def test_a_worker_that_nobody_knows_yet_is_missed() -> None:
+    asked, owner = Worker(peers=["http://127.0.0.1:9"]), Worker({"s1": None})
+    async with serving(asked, owner):
+        asked.peers = []
+        assert is_ask_again(await get(asked, "s1"))
+        asked.peers = [owner.url]
+        assert (await get(asked, "s1")).status == 200
 
 
 def is_ask_again(found: Found) -> bool:
@@ -240,6 +280,8 @@ async def test_while_another_worker_cannot_be_reached_a_site_is_to_be_asked_agai
     async with serving(asked, owner):
         asked.peers.append(owner.url)
 
+        assert (await get(asked, "s1")).status == 404
+        owner.partitions = set()
         assert is_ask_again(await get(asked, "s1"))
         assert (await get(asked, "s2")).status == 200
 
@@ -262,7 +304,7 @@ async def test_an_odd_answer_of_one_worker_hides_no_good_one(status: int) -> Non
         asked.peers.insert(0, url)
 
         assert (await get(asked, "s1")).status == 200
-        assert is_ask_again(await get(asked, "s2"))
+        assert (await get(asked, "s2")).status == 404
 
 
 async def test_a_worker_that_does_not_answer_in_time_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +317,7 @@ async def test_a_worker_that_does_not_answer_in_time_is_not_waited_for(monkeypat
 
     asked = Worker()
     async with odd_peer(silent) as url, serving(asked):
-        asked.peers = [url]
+        asked.peers, asked.partitions = [url], set()
 
         assert is_ask_again(await get(asked, "s1"))
         going.set()
