@@ -18,6 +18,7 @@ GUIDE = json.loads((Path(__file__).parents[2] / "config/kafka.json").read_bytes(
 GUIDE_DECODER = EventDecoder(
     {kind: {block["version"]: block["schema"]} for kind, block in {**shipped_schemas(), **GUIDE}.items()}, "site_id"
 )
+VALIDATED = {"schema_violation", "key_mismatch", "invalid_site_id"}
 GOOD: dict[str, Any] = {
     "event_type": "contract_updated",
     "event_id": "e1",
@@ -34,6 +35,7 @@ def decode(value: bytes, key: bytes | None = b"s1", headers: list[tuple[str, byt
 def reason(value: bytes, key: bytes | None = b"s1") -> str:
     failure = decode(value, key)
     assert isinstance(failure, Failure), failure
+    assert failure.stage == ("validate" if failure.reason in VALIDATED else "decode")
     return failure.reason
 
 
@@ -74,6 +76,8 @@ def test_each_fault_has_its_reason() -> None:
     assert reason(b"\x00\x00\x00\x00\x01x") == "avro_unsupported"
     assert reason(changed(event_type="nonsense")) == "unknown_event_type"
     assert reason(changed(version="9")) == "unknown_version"
+    assert isinstance(decode(changed(), headers=[("version", b"\xff")]), Failure)
+    assert isinstance(decode(changed(), headers=[("event_type", b"\xff")]), Failure)
     assert reason(changed(event_timestamp="2026-13-45T99:99:99Z")) == "schema_violation"
     assert reason(changed(contract_info=1)) == "schema_violation"
     assert reason(changed(), key=b"other") == "key_mismatch"

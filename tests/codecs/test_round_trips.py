@@ -87,6 +87,13 @@ def test_a_dead_letter_keeps_the_place_the_attempts_and_the_target() -> None:
     assert letter == DeadLetter("delivery", "rejected", "HTTP 404: no customer", "t", 2, 9, "now", 3, "billing")
 
 
+def test_a_record_that_died_before_any_attempt_has_none() -> None:
+    headers = dead_letter_headers(Failure("decode", "not_json", "\ud800"), topic="t", partition=2, offset=9, time="now")
+
+    assert dict(headers)["dead-letter.attempts"] == b"0"
+    assert dict(headers)["dead-letter.error"] == b"?"
+
+
 def test_a_letter_that_died_again_tells_its_last_death() -> None:
     first = dead_letter_headers(Failure("decode", "not_json", "one"), topic="a", partition=1, offset=1, time="1")
     second = dead_letter_headers(Failure("rule", "rule_failed", "two"), topic="b", partition=2, offset=2, time="2")
@@ -157,3 +164,11 @@ def test_a_command_is_counted_by_its_headers() -> None:
 @given(depth=st.integers(1, 130))
 def test_nesting_is_counted_exactly(depth: int) -> None:
     assert is_too_deep(b"[" * depth + b"]" * depth) == (depth > 64)
+
+
+def test_brackets_beside_each_other_are_not_nested() -> None:
+    shallow, deepest = b"[{}],[]," * 100, b"[" * 63 + b"]" * 63
+
+    assert not is_too_deep(b"[" + shallow + deepest + b"," + shallow + deepest + b"]")
+    assert is_too_deep(b"[" + shallow + b"[" + deepest + b"]]")
+    assert is_too_deep(b'{"[": ' + shallow + deepest.replace(b"[]", b"[[{}]]") + b"}")
