@@ -1,7 +1,5 @@
 """Composition root: wires settings, rules, engine, targets and HTTP view into one worker."""
 
-import asyncio
-import time
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from yarl import URL
 
 from sitehub.agents.delivery import Delivery, delivery_loop
+from sitehub.agents.gate import TargetGate
 from sitehub.agents.web_server import WebServer
 from sitehub.clients.target import Target
 from sitehub.engine.app import EngineApp
@@ -21,11 +20,11 @@ from sitehub.engine.source import Handover, Source, fold
 from sitehub.settings import Settings
 from sitehub.stores.sites import SiteTables
 from sitehub.telemetry.metrics import Metrics
-from sitehub.topics.declared import SITE_EVENTS, dead_letters_of, deliveries_of, names_of
+from sitehub.topics.declared import SITE_EVENTS, deliveries_of, names_of
 from sitehub.web.health import HealthView
 from sitehub.web.server import web_application
 from sitehub.web.sites import SiteView
-from sitehub.wiring import kafka_client, retry_policy, site_handler, sync_rules, target_settings
+from sitehub.wiring import delivery_of, kafka_client, site_handler, sync_rules, target_settings
 
 SESSION_SECONDS = 10.0
 HEARTBEAT_SECONDS = 1.0
@@ -43,6 +42,7 @@ class HubApp(EngineApp):
         self.off: dict[str, str] = {}
         """Parts that are off, and why."""
         self.targets: dict[str, Target] = {}
+        self.deliveries: dict[str, Delivery] = {}
         self._names = names_of(settings)
         self._rules = sync_rules(settings)
         self._partitions = settings.configuration.kafka_config.topics[SITE_EVENTS].partitions
@@ -80,15 +80,8 @@ class HubApp(EngineApp):
             return
         names, target = self._names, Target(settings)
         self.targets[name] = target
-        delivery = Delivery(
-            target=target,
-            retry=retry_policy(self.settings.configuration.integrations[name]),
-            slots=asyncio.Semaphore(settings.max_in_flight),
-            metrics=self.metrics,
-            now=time.time,
-            results_topic=names.sync_results,
-            dead_letter_topic=dead_letters_of(names.commands(name)),
-        )
+        delivery = delivery_of(self.settings, name, target, TargetGate(), self.metrics)
+        self.deliveries[name] = delivery
         table = deliveries_of(name)
         source = Source(
             names.commands(name), table, names.changelog(table), delivery_loop(delivery), Handover.DRAIN, READ_AHEAD

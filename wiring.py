@@ -5,8 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sitehub.agents.delivery import Delivery
+from sitehub.agents.dispatcher import Dispatcher, Gate
 from sitehub.agents.sites import SiteHandler
-from sitehub.clients.target import TargetSettings
+from sitehub.clients.target import Target, TargetSettings
 from sitehub.codecs.avro_events import AvroDecoder, read_folder
 from sitehub.codecs.events import EventDecoder
 from sitehub.codecs.schemas import shipped_schemas
@@ -105,3 +107,21 @@ def retry_policy(block: Integration) -> RetryPolicy:
     """As the block says."""
     policy = block.retry_policy
     return RetryPolicy(policy.max_retries, policy.backoff_multiplier, policy.initial_delay)
+
+
+def delivery_of(settings: Settings, name: str, target: Target, gate: Gate, metrics: Metrics) -> Delivery:
+    """What the loops of a target's partitions share."""
+    names, block = names_of(settings), settings.configuration.integrations[name]
+    rules = settings.configuration.realtime_sync_rules
+    return Delivery(
+        target=name,
+        dispatcher=Dispatcher(target, gate, block.max_in_flight, time.time),
+        retry=retry_policy(block),
+        coalesced=frozenset(rule.action for rule in rules if rule.target == name and rule.is_coalesced),
+        give_up_after_seconds=block.give_up_after,
+        parks_rejected=block.on_rejected == "park_site",
+        metrics=metrics,
+        now=time.time,
+        results_topic=names.sync_results,
+        dead_letter_topic=dead_letters_of(names.commands(name)),
+    )

@@ -2,269 +2,246 @@
 
 import asyncio
 import contextlib
-import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sitehub.agents.delivery_records import Attempt, Changes, Command, count, dead_letter_of
+from sitehub.agents.dispatcher import Dispatcher
 from sitehub.agents.prefix import Prefix
-from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
-from sitehub.clients.target import Target
+from sitehub.agents.site_delivery import SiteDelivery
 from sitehub.codecs.commands import decode_command
-from sitehub.codecs.dead_letters import dead_letter_headers
-from sitehub.codecs.results import Result, encode_result, result_headers
-from sitehub.codecs.rows import decode_delivery, encode_delivery
-from sitehub.engine.batch import Message, Outcome, Record, Row
+from sitehub.codecs.rows import PARKED_PREFIX, decode_delivery, decode_parked
+from sitehub.engine.batch import Outcome, Record
 from sitehub.engine.partition import Draining, Partition
 from sitehub.engine.source import Loop
-from sitehub.rules.commands import Command
-from sitehub.rules.delivery import DeliveryRow
+from sitehub.rules.delivery import DeliveryRow, ParkedCommand
 from sitehub.rules.failure import Failure
 from sitehub.rules.retry import RetryPolicy
-from sitehub.rules.times import rfc3339, seconds_between
+from sitehub.rules.site_queue import Queued
+from sitehub.rules.times import rfc3339
 from sitehub.telemetry.metrics import Metrics
 
 COMMIT_SECONDS = 0.02
 """Results gather this long before a transaction carries them: a transaction costs the broker about 5 ms."""
 DRAIN_SECONDS = 4.0
 """When the partition is given up, calls in flight have this long to end."""
-MAX_OPEN = 5_000
-"""Commands of a partition from the first unfinished one on; beyond it no more are read."""
+MAX_HELD = 10_000
+"""Commands of a partition that are to be sent and lie in memory only; beyond it no more are read."""
+MAX_HELD_BYTES = 16 << 20
+"""The same in bytes of their records."""
+MAX_OPEN = 100_000
+"""Commands from the first unfinished one on, those among them that a newer one has superseded."""
 LOOK_SECONDS = 0.1
 """While no more are read, this often it is looked whether the partition is to be given up."""
-
-STATES = {"delivered": "in_sync", "rejected": "rejected", "failed": "pending", "parked": "parked"}
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """What the loops of one target's partitions share."""
 
-    target: Target
+    target: str
+    dispatcher: Dispatcher
     retry: RetryPolicy
-    slots: asyncio.Semaphore
+    coalesced: frozenset[str]
+    """Actions whose calls replace a whole document."""
+    give_up_after_seconds: float
+    parks_rejected: bool
     metrics: Metrics
     now: Callable[[], float]
     results_topic: str
     dead_letter_topic: str
+    partitions: set["PartitionDelivery"] = field(default_factory=set)
+    """Those that run in this worker."""
 
 
 def delivery_loop(delivery: Delivery) -> Loop:
     """Make the engine's loop for the commands of one target."""
 
     async def run(partition: Partition) -> None:
-        await _PartitionDelivery(delivery, partition).run()
+        running = PartitionDelivery(delivery, partition)
+        delivery.partitions.add(running)
+        try:
+            await running.run()
+        finally:
+            delivery.partitions.discard(running)
 
     return run
 
 
-@dataclass(slots=True)
-class _Work:
-    record: Record
-    command: Command
-    committed: asyncio.Event = field(default_factory=asyncio.Event)
+class PartitionDelivery:
+    """Reads commands, hands each site to the dispatcher in turn, and commits what came of the calls."""
 
+    def __init__(self, delivery: Delivery, partition: Partition) -> None:
+        self.target = delivery.target
+        self.dispatcher = delivery.dispatcher
+        self.retry = delivery.retry
+        self.give_up_after_seconds = delivery.give_up_after_seconds
+        self.parks_rejected = delivery.parks_rejected
+        self.now = delivery.now
+        self.changes = Changes()
+        self.is_closing = False
+        self._delivery = delivery
+        self._partition = partition
+        self._prefix = Prefix()
+        self._sites: dict[bytes, SiteDelivery] = {}
+        self._held = 0
+        self._held_bytes = 0
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._committing = asyncio.Lock()
+        self._bug: Exception | None = None
 
-@dataclass(slots=True)
-class _Ended:
-    """An attempt's result, with the work if it was the last attempt."""
+    @property
+    def parked(self) -> int:
+        """Commands that lie in the table."""
+        return sum(command.parked_at is not None for site in self._sites.values() for command in site.queue.items)
 
-    work: _Work
-    result: Result
-    is_last: bool
-
-
-@dataclass(slots=True)
-class _PartitionDelivery:
-    delivery: Delivery
-    partition: Partition
-    prefix: Prefix = field(default_factory=Prefix)
-    queues: dict[bytes, deque[_Work]] = field(default_factory=dict)
-    ended: list[_Ended] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-    room: asyncio.Event = field(default_factory=asyncio.Event)
-    draining: asyncio.Event = field(default_factory=asyncio.Event)
-    committing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    @property
+    def pending(self) -> int:
+        """Commands that were read and have neither ended nor been parked."""
+        return len(self._prefix)
 
     async def run(self) -> None:
+        """Until the partition is to be given up."""
         async with asyncio.TaskGroup() as group:
             committer = group.create_task(self._commit_for_ever())
-            sites: set[asyncio.Task[None]] = set()
             try:
-                await self._take(group, sites)
+                self._restore()
+                await self._take()
             except Draining:
-                self.draining.set()
-                if sites:
-                    await asyncio.wait(sites, timeout=DRAIN_SECONDS)
-                for site in sites:
-                    site.cancel()
-                async with self.committing:  # a transaction that is cut has an unknown outcome
+                pass
+            finally:
+                self.is_closing = True
+                for site in self._sites.values():
+                    site.close()
+                await self.dispatcher.drop(self, DRAIN_SECONDS)
+                async with self._committing:  # a transaction that is cut has an unknown outcome
                     committer.cancel()
         await self._commit()
 
-    async def _take(self, group: asyncio.TaskGroup, sites: set[asyncio.Task[None]]) -> None:
+    def _restore(self) -> None:
+        """Queues of the sites that were parked when the partition was taken over."""
+        for _, row in self._partition.scan(PARKED_PREFIX):
+            parked = decode_parked(row)
+            site = self._sites.get(parked.site) or self._site(parked.site)
+            command = self._queued(parked)
+            command.parked_at = parked.parked_at
+            site.restored(command)
+        for site in list(self._sites.values()):
+            site.resume()
+
+    async def _take(self) -> None:
         while True:
-            batch = await self.partition.take()
-            rows = self.partition.get([record.key or b"" for record in batch.records])
+            batch = await self._partition.take()
+            rows = self._partition.get([record.key or b"" for record in batch.records])
             for record, row in zip(batch.records, rows, strict=True):
-                self.prefix.begin(record.offset)
+                self._prefix.begin(record.offset)
                 if row is not None and record.offset <= decode_delivery(row).offset:
-                    self.prefix.end(record.offset)  # ended before a restart, beyond the offset that was committed
-                elif task := self._queue(group, record):
-                    sites.add(task)
-                    task.add_done_callback(sites.discard)
-            while len(self.prefix) >= MAX_OPEN and not self.partition.is_draining:
-                self.room.clear()
-                await _at_most(LOOK_SECONDS, self.room)
+                    self._prefix.end(record.offset)  # ended before a restart, beyond the offset that was committed
+                else:
+                    self._hold(record)
+            while self._is_full() and not self._partition.is_draining:
+                self._room.clear()
+                await _at_most(LOOK_SECONDS, self._room)
 
-    def _queue(self, group: asyncio.TaskGroup, record: Record) -> asyncio.Task[None] | None:
-        """Put the command behind its site's others; the task of a site that had none."""
-        key, work = record.key or b"", _Work(record, decode_command(record.value or b""))
-        if (queue := self.queues.get(key)) is not None:
-            queue.append(work)
-            return None
-        self.queues[key] = deque([work])
-        return group.create_task(self._deliver_site(key, self.queues[key]))
+    def _hold(self, record: Record) -> None:
+        command = self._queued(ParkedCommand(record.key or b"", record.offset, record.value or b"", record.headers, 0))
+        self._held += 1
+        self._held_bytes += len(record.value or b"")
+        site = self._sites.get(record.key or b"") or self._site(record.key or b"")
+        site.arrived(command)
 
-    async def _deliver_site(self, key: bytes, queue: deque[_Work]) -> None:
-        """A site's next call starts only when the former's result is committed."""
-        while queue and not self.draining.is_set():
-            if not await self._deliver(queue[0]):
-                break
-            await queue[0].committed.wait()
-            queue.popleft()
-        del self.queues[key]
+    def _is_full(self) -> bool:
+        return self._held >= MAX_HELD or self._held_bytes >= MAX_HELD_BYTES or len(self._prefix) >= MAX_OPEN
 
-    async def _deliver(self, work: _Work) -> bool:
-        """Call until the target takes or refuses it; False if the partition is given up before."""
-        attempt, retry = 0, self.delivery.retry
-        while not self.draining.is_set():
-            attempt += 1
-            async with self.delivery.slots:
-                if self.draining.is_set():
-                    break
-                began = self.delivery.now()
-                answer = await self.delivery.target.call(work.command)
-            result = self._result(work.command, answer, attempt, self.delivery.now() - began)
-            self.ended.append(_Ended(work, result, is_last=not isinstance(answer, Unavailable)))
-            self.news.set()
-            if not isinstance(answer, Unavailable):
-                return True
-            chance = random.random()  # noqa: S311 -- jitter
-            await _at_most(retry.pause_seconds(attempt, chance, answer.retry_after_seconds), self.draining)
-        return False
+    def _site(self, key: bytes) -> SiteDelivery:
+        row = self._partition.get([key])[0]
+        found: DeliveryRow | None = decode_delivery(row) if row is not None else None
+        site = self._sites[key] = SiteDelivery(self, key, found)
+        return site
 
-    def _result(self, command: Command, answer: Answer, attempt: int, seconds: float) -> Result:
-        status = "delivered"
-        http_status: int | None = None
-        error: str | None = None
-        text: str | None = None
-        match answer:
-            case Delivered(http_status):
-                pass
-            case Refused(http_status, text):
-                status, error = "rejected", f"HTTP {http_status}"
-            case Unavailable(error, http_status, text):
-                status = "failed" if attempt <= self.delivery.retry.max_retries else "parked"
-        return Result(
-            command_id=command.command_id,
-            event_id=command.event_id,
-            action=command.action,
-            target=command.target,
-            site_id=command.site_id,
-            status=status,
-            attempt=attempt,
-            http_status=http_status,
-            error=error,
-            answer=text,
-            at=rfc3339(self.delivery.now()),
-            event_timestamp=command.event_timestamp,
-            duration_ms=round(seconds * 1000, 3),
+    def _queued(self, record: ParkedCommand) -> Command:
+        command = decode_command(record.value)
+        is_document = command.method == "PUT" and command.action in self._delivery.coalesced
+        return Queued(
+            record.offset,
+            command.command_id,
+            command.event_id,
+            command.event_timestamp,
+            command.action,
+            command.path if is_document else None,
+            record,
         )
+
+    def changed(self) -> None:
+        """Commit soon."""
+        self._news.set()
+
+    def freed(self, command: Command) -> None:
+        """A command lies in memory no more, or in the table too."""
+        self._held -= 1
+        self._held_bytes -= len(command.content.value) if command.content is not None else 0
+
+    def broke(self, bug: Exception) -> None:
+        """End the loop with what was raised."""
+        self._bug = bug
+        self._news.set()
+
+    def bury(self, command: Command, failure: Failure, attempt: Attempt) -> None:
+        """Make a dead letter of the record."""
+        if command.content is None:
+            raise ValueError(f"{command.command_id} has no record")
+        letter = dead_letter_of(
+            command.content,
+            failure,
+            attempt,
+            topic=self._partition.source.topic,
+            partition=self._partition.number,
+            target=self.target,
+            at=rfc3339(self.now()),
+        )
+        self.changes.dead_letters.append((failure, letter))
 
     async def _commit_for_ever(self) -> None:
         while True:
-            await self.news.wait()
-            self.news.clear()
+            await self._news.wait()
+            self._news.clear()
             await asyncio.sleep(COMMIT_SECONDS)
             await self._commit()
 
     async def _commit(self) -> None:
-        async with self.committing:
-            await self._commit_ended()
+        async with self._committing:
+            if self._bug is not None:
+                raise self._bug
+            changes, self.changes = self.changes, Changes()
+            if not changes.is_empty:
+                await self._write(changes)
 
-    async def _commit_ended(self) -> None:
-        ended, self.ended = self.ended, []
-        for one in ended:
-            if one.is_last:
-                self.prefix.end(one.work.record.offset)
-        next_offset = self.prefix.next_offset
-        if not ended:
-            return
-        if next_offset is None:
-            next_offset = self.partition.next_offset
-        outcome = self._outcome(ended)
-        await self.partition.commit(outcome, next_offset)
-        for one in ended:
-            if one.is_last:
-                one.work.committed.set()
-        self.room.set()
-
-    def _outcome(self, ended: list[_Ended]) -> Outcome:
-        rows: dict[bytes, Row] = {}
-        results: list[Message] = []
-        dead: list[Message] = []
-        for one in ended:
-            key = one.work.record.key or b""
-            results.append((key, encode_result(one.result), result_headers(one.result)))
-            rows[key] = (key, encode_delivery(_row(one)))
-            if one.result.status == "rejected":
-                dead.append(self._dead_letter(one))
-        sends = {self.delivery.results_topic: results, self.delivery.dead_letter_topic: dead}
-        return Outcome(list(rows.values()), sends, lambda: self._count(ended))
-
-    def _dead_letter(self, one: _Ended) -> Message:
-        record, result = one.work.record, one.result
-        failure = Failure("delivery", "rejected", f"{result.error}: {result.answer}")
-        headers = dead_letter_headers(
-            failure,
-            topic=self.partition.source.topic,
-            partition=self.partition.number,
-            offset=record.offset,
-            time=result.at,
-            attempts=result.attempt,
-            target=result.target,
+    async def _write(self, changes: Changes) -> None:
+        for offset in changes.offsets:
+            self._prefix.end(offset)
+        next_offset = self._prefix.next_offset
+        sends = {
+            self._delivery.results_topic: changes.result_messages(),
+            self._delivery.dead_letter_topic: [letter for _, letter in changes.dead_letters],
+        }
+        await self._partition.commit(
+            Outcome(changes.table(), sends, lambda: self._count(changes)),
+            self._partition.next_offset if next_offset is None else next_offset,
         )
-        return record.key, record.value, [*record.headers, *headers]
+        for site in changes.ended:
+            if not site.committed():
+                del self._sites[site.key]
+        self._room.set()
 
-    def _count(self, ended: list[_Ended]) -> None:
-        metrics = self.delivery.metrics
-        for result in (one.result for one in ended):
-            metrics.calls.labels(result.target, result.status).inc()
-            metrics.call_duration.labels(result.target).observe(result.duration_ms / 1000)
-            if result.status == "delivered":
-                lag_seconds = seconds_between(result.event_timestamp, result.at)
-                metrics.sync_lag.labels(result.target).set(lag_seconds)
-                metrics.delivery_lag.labels(result.target).observe(lag_seconds)
-            elif result.status == "rejected":
-                metrics.dead_letters.labels(self.partition.source.topic, "delivery", "rejected").inc()
+    def _count(self, changes: Changes) -> None:
+        metrics = self._delivery.metrics
+        count(metrics, changes.results)
+        for failure, _ in changes.dead_letters:
+            metrics.dead_letters.labels(self._partition.source.topic, failure.stage, failure.reason).inc()
 
 
 async def _at_most(seconds: float, event: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
-
-
-def _row(one: _Ended) -> DeliveryRow:
-    result = one.result
-    return DeliveryRow(
-        state=STATES[result.status],
-        command_id=result.command_id,
-        action=result.action,
-        attempts=result.attempt,
-        http_status=result.http_status,
-        error=result.error,
-        at=result.at,
-        offset=one.work.record.offset if one.is_last else one.work.record.offset - 1,
-    )

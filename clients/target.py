@@ -57,7 +57,7 @@ class Target:
         """Close the pool."""
         await self._session.close()
 
-    async def call(self, command: Command) -> Answer:
+    async def call(self, command: Command, *, repeated: bool = False) -> Answer:  # noqa: ARG002
         """Make the call once. Never raises for what a network or a target can do."""
         headers = {
             "Content-Type": "application/json",

@@ -19,6 +19,8 @@ class Result(msgspec.Struct, frozen=True):
     at: str
     event_timestamp: str
     duration_ms: float
+    superseded_by: str | None = None
+    """Id of the command that carries a superseded one's content."""
 
 
 _encoder = msgspec.json.Encoder()

@@ -1,13 +1,18 @@
-"""Rows of the state tables as JSON: a person can read a changelog."""
+"""Rows of the state tables, as JSON where a person may read them in a changelog."""
 
 import msgspec
 
-from sitehub.rules.delivery import DeliveryRow
+from sitehub.rules.delivery import DeliveryRow, ParkedCommand
 from sitehub.rules.site import Site
 
 _encode = msgspec.json.Encoder().encode
 _decode_site = msgspec.json.Decoder(Site).decode
 _decode_delivery = msgspec.json.Decoder(DeliveryRow).decode
+_encode_parked = msgspec.msgpack.Encoder().encode
+_decode_parked = msgspec.msgpack.Decoder(ParkedCommand).decode
+
+PARKED_PREFIX = b"\x00parked\x00"
+"""No site's id begins with NUL."""
 
 
 def encode_site(site: Site) -> bytes:
@@ -28,3 +33,18 @@ def encode_delivery(delivery: DeliveryRow) -> bytes:
 def decode_delivery(row: bytes) -> DeliveryRow:
     """The row that `encode_delivery` wrote."""
     return _decode_delivery(row)
+
+
+def parked_key(site: bytes, offset: int) -> bytes:
+    """Key of a parked command's row: a site's are beside each other, in log order."""
+    return PARKED_PREFIX + site + offset.to_bytes(8, "big")
+
+
+def encode_parked(command: ParkedCommand) -> bytes:
+    """A parked command's row, as MessagePack: it holds the bytes of a record."""
+    return _encode_parked(command)
+
+
+def decode_parked(row: bytes) -> ParkedCommand:
+    """The command that `encode_parked` wrote."""
+    return _decode_parked(row)

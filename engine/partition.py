@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import aiokafka
@@ -93,6 +93,10 @@ class Partition:
     def get(self, keys: list[bytes]) -> list[bytes | None]:
         """Committed rows of `keys`, in their order."""
         return self._store.get(keys)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Committed rows whose keys begin with `prefix`, in the order of their bytes."""
+        return self._store.scan(prefix)
 
     async def commit(self, outcome: Outcome, next_offset: int) -> None:
         """All of `outcome` and the source's offset, or none of it; the disk only after Kafka said yes."""

@@ -1,7 +1,7 @@
 """One partition of a table on disk: RocksDB, with the changelog's position in the same write as the rows."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +71,13 @@ class Store:
     def get(self, keys: list[bytes]) -> list[bytes | None]:
         """Values of `keys` in their order; None where there is no row."""
         return self._cache.get(keys, self._db.get)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Rows whose keys begin with `prefix`, in the order of their bytes."""
+        for key, value in self._db.items(from_key=prefix):
+            if not key.startswith(prefix):
+                return
+            yield key, value
 
     def write(self, rows: Iterable[Row], position: Position) -> None:
         """Apply `rows` and move the position, both or neither; what was cached is forgotten."""

@@ -1,10 +1,13 @@
-"""How far the deliveries about one site to one target have come: a row of a `deliveries` table."""
+"""How far the deliveries about one site to one target have come: rows of a `deliveries` table."""
 
 import msgspec
 
 
 class DeliveryRow(msgspec.Struct, frozen=True):
-    """The last attempt; `offset` is the last command that has ended, all before it for this site have too."""
+    """What came of the last attempt.
+
+    The topic is not needed any more for the site's commands up to `offset`: they have ended, or are in the table.
+    """
 
     state: str
     command_id: str
@@ -14,3 +17,25 @@ class DeliveryRow(msgspec.Struct, frozen=True):
     error: str | None
     at: str
     offset: int
+    parked_since: str | None = None
+    """Set while the site is parked."""
+    tries: int = 0
+    """Failed attempts since the site was parked, of whichever command."""
+    next_at: float | None = None
+    """When a parked site is tried again, in seconds since 1970."""
+
+
+class ParkedCommand(msgspec.Struct, frozen=True, array_like=True):
+    """A command that its topic is not needed for any more: the record as it was read."""
+
+    site: bytes
+    offset: int
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    parked_at: float
+    """Seconds since 1970."""
+
+    @property
+    def key(self) -> bytes:
+        """Key of the site, as of any record of a command."""
+        return self.site

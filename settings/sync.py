@@ -37,6 +37,13 @@ class RuleConfig(Block):
     """Document with placeholders; absent: the call has no body."""
     target: Name = DEFAULT_TARGET
     """Name of the `<name>_integration` block."""
+    coalesce: bool | None = None
+    """Whether a newer call makes one that has not begun needless; absent: for PUT, which replaces a whole document."""
+
+    @property
+    def is_coalesced(self) -> bool:
+        """Whether calls are coalesced; only a PUT can be."""
+        return self.method == "PUT" and self.coalesce is not False
 
 
 class SyncOperation(Block):

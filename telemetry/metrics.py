@@ -43,6 +43,9 @@ class Metrics:
     def _declare_calls(self) -> None:
         self.calls = self._counter("calls", "Attempts at a target, by what came of them", "target", "status")
         self.call_duration = self._histogram("call_duration_seconds", "Time of one attempt", CALL_BUCKETS, "target")
+        self.commands_ended = self._counter(
+            "commands_ended", "Commands by how they ended: delivered, superseded, rejected", "target", "status"
+        )
         self.delivery_lag = self._histogram(
             "delivery_lag_seconds", "From the event's timestamp to its delivery", LAG_BUCKETS, "target"
         )

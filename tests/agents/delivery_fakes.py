@@ -90,6 +90,9 @@ class FakePartition:
     def get(self, keys: list[bytes]) -> list[bytes | None]:
         return [self.table.get(key) for key in keys]
 
+    def scan(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
+        return [(key, row) for key, row in sorted(self.table.items()) if row is not None and key.startswith(prefix)]
+
     async def commit(self, outcome: Outcome, next_offset: int) -> None:
         try:
             await self.may_commit.wait()
@@ -120,6 +123,7 @@ class FakeTarget:
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     calls: list[str] = field(default_factory=list)
+    repeated: list[bool] = field(default_factory=list)
     open_sites: list[str] = field(default_factory=list)
     overlaps: int = 0
     most_open: int = 0
@@ -128,8 +132,9 @@ class FakeTarget:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    async def call(self, one: Command) -> Answer:
+    async def call(self, one: Command, *, repeated: bool = False) -> Answer:
         self.calls.append(one.event_id)
+        self.repeated.append(repeated)
         self.overlaps += one.site_id in self.open_sites
         self.open_sites.append(one.site_id)
         self.most_open = max(self.most_open, len(self.open_sites))
@@ -140,6 +145,22 @@ class FakeTarget:
             self.open_sites.remove(one.site_id)
         answers = self.answers.get(one.event_id)
         return answers.pop(0) if answers else Delivered(200)
+
+
+class OpenGate:
+    """No breaker, no pace."""
+
+    def __init__(self) -> None:
+        self.left: list[Answer | None] = []
+
+    def wait_seconds(self, _now: float) -> float:
+        return 0.0
+
+    def enter(self, _now: float) -> None:
+        pass
+
+    def leave(self, _permit: None, answer: Answer | None, _now: float) -> None:
+        self.left.append(answer)
 
 
 async def until(what: Callable[[], Any]) -> None:

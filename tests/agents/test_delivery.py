@@ -13,12 +13,13 @@ from prometheus_client import CollectorRegistry
 
 from sitehub.agents import delivery as module
 from sitehub.agents.delivery import Delivery, delivery_loop
+from sitehub.agents.dispatcher import Dispatcher
 from sitehub.clients.answer import Delivered, Refused, Unavailable
 from sitehub.codecs.dead_letters import read_dead_letter
 from sitehub.engine.source import Loop
 from sitehub.rules.retry import RetryPolicy
 from sitehub.telemetry.metrics import Metrics
-from sitehub.tests.agents.delivery_fakes import FakePartition, FakeTarget, record, until
+from sitehub.tests.agents.delivery_fakes import FakePartition, FakeTarget, OpenGate, record, until
 
 QUICK = RetryPolicy(max_retries=3, backoff_multiplier=1, initial_delay_ms=1)
 NOW, NOW_SECONDS = "2026-11-24T02:00:00.000Z", 1_795_485_600.0
@@ -39,9 +40,12 @@ def metrics() -> Metrics:
 def loop(target: Any, metrics: Metrics, retry: RetryPolicy = QUICK, slots: int = 64) -> Loop:
     return delivery_loop(
         Delivery(
-            target=target,
+            target="billing",
+            dispatcher=Dispatcher(target, OpenGate(), slots, lambda: NOW_SECONDS),
             retry=retry,
-            slots=asyncio.Semaphore(slots),
+            coalesced=frozenset(),
+            give_up_after_seconds=259_200,
+            parks_rejected=False,
             metrics=metrics,
             now=lambda: NOW_SECONDS,
             results_topic="sync-results",
@@ -108,14 +112,12 @@ async def test_a_failed_attempt_moves_no_offset_and_its_row_says_pending(metrics
     assert partition.next_offset == 7
 
 
-async def test_a_command_out_of_retries_is_parked_and_never_given_up(metrics: Metrics) -> None:
-    partition, target = FakePartition(record(7)), FakeTarget({"e7": [DOWN] * 100})
-    once = RetryPolicy(max_retries=0, backoff_multiplier=1, initial_delay_ms=1)
-    async with running(loop(target, metrics, once), partition):
-        await until(lambda: partition.commits)
+async def test_a_command_out_of_retries_is_tried_on_while_the_target_works_for_nobody(metrics: Metrics) -> None:
+    partition, target = FakePartition(record(7)), FakeTarget({"e7": [DOWN] * 5})
+    async with running(loop(target, metrics), partition):
+        await until(lambda: ("e7", "delivered") in partition.statuses())
 
-    assert partition.statuses() == [("e7", "parked")]
-    assert (partition.row().state, partition.next_offset) == ("parked", 7)
+    assert partition.statuses() == [("e7", "failed")] * 5 + [("e7", "delivered")]
     assert partition.sends["billing-commands.dead-letter"] == []
 
 

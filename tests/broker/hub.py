@@ -74,6 +74,7 @@ class Hub:
             "billing_integration": {
                 "api_endpoint": f"http://127.0.0.1:{self.targets_port}",
                 "retry_policy": {"initial_delay": 50},
+                "circuit_breaker": {"recovery_timeout": 500},
             },
             "authentication": {"type": "none"},
             **self.overlay,

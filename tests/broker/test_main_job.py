@@ -12,6 +12,7 @@ import pytest
 from sitehub.dev.kafka import EmbeddedKafka
 from sitehub.dev.names import Names
 from sitehub.tests.broker.hub import Hub, eventually, get, header
+from sitehub.tests.broker.outcomes import outcomes
 from sitehub.tests.broker.workload import Workload, make
 
 
@@ -23,16 +24,13 @@ def hub(kafka: EmbeddedKafka, names: Names, tmp_path: Path) -> Iterator[Hub]:
     hub.stop()
 
 
-def delivered(hub: Hub) -> Counter[str]:
-    ended = (header(m, "command_id") for m in hub.read("sync-results") if header(m, "status") == "delivered")
-    return Counter(ended)
-
-
 def check(hub: Hub, work: Workload, worker: str) -> None:
     expected = {call.command_id: call for calls in work.calls.values() for call in calls}
     commands = [header(message, "command_id") for message in hub.read("billing-commands")]
     assert Counter(commands) == Counter(expected.keys())
-    assert delivered(hub) == Counter(expected.keys())
+    found = outcomes(hub)
+    found.check()
+    assert found.ended() == expected.keys()
     check_calls(hub, work)
     dead = Counter(header(message, "dead-letter.reason") for message in hub.read("customer-sites-events.dead-letter"))
     assert dead == Counter(work.dead)
@@ -49,7 +47,12 @@ def check(hub: Hub, work: Workload, worker: str) -> None:
 
 
 def check_calls(hub: Hub, work: Workload) -> None:
-    """First arrivals in log order for each site; a repeated call carries the same key, never after a later one."""
+    """First arrivals in log order for each site; a repeated call carries the same key, never after a later one.
+
+    What was superseded was never called; each document's newest version was.
+    """
+    found = outcomes(hub)
+    superseded = found.ended("superseded")
     seen: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for call in hub.calls():
         site_id, _, _ = call["site_id"].partition("/")
@@ -61,7 +64,9 @@ def check_calls(hub: Hub, work: Workload) -> None:
             assert key not in keys[:-1], f"{site_id}: {key} again after a later call"
             if key not in keys:
                 keys.append(key)
-        assert keys == [call.command_id for call in calls]
+        assert keys == [call.command_id for call in calls if call.command_id not in superseded]
+        newest = {(call.method, call.path): call.command_id for call in calls}
+        assert not superseded & set(newest.values())
         by_key = {call.command_id: call for call in calls}
         for call in seen[site_id]:
             model = by_key[call["idempotency_key"]]
@@ -71,7 +76,7 @@ def check_calls(hub: Hub, work: Workload) -> None:
 
 def await_all_delivered(hub: Hub, work: Workload, seconds: float = 120) -> None:
     count = sum(len(calls) for calls in work.calls.values())
-    eventually(lambda: sum(delivered(hub).values()) >= count, seconds, f"{count} calls delivered")
+    eventually(lambda: len(outcomes(hub).ended()) >= count, seconds, f"{count} commands ended")
 
 
 def test_two_workers_apply_every_event_once_and_deliver_every_call_in_order(hub: Hub) -> None:

@@ -1,0 +1,131 @@
+"""What a delivery leaves behind: results, rows of the table, dead letters."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
+from sitehub.codecs.dead_letters import dead_letter_headers
+from sitehub.codecs.results import Result, encode_result, result_headers
+from sitehub.engine.batch import Message, Row
+from sitehub.rules.delivery import ParkedCommand
+from sitehub.rules.failure import Failure
+from sitehub.rules.site_queue import Queued
+from sitehub.rules.times import seconds_between
+from sitehub.telemetry.metrics import Metrics
+
+Command = Queued[ParkedCommand]
+"""A command in a site's queue, with its record."""
+ENDS = frozenset({"delivered", "superseded", "rejected"})
+"""Statuses after which nothing more is done for a command."""
+
+
+class Ended(Protocol):
+    """A site whose call has ended."""
+
+    key: bytes
+
+    def committed(self) -> bool:
+        """The end is committed. False if nothing is left to be done for the site."""
+        ...
+
+
+@dataclass(slots=True)
+class Changes:
+    """What the next transaction is to hold, and what goes on when it is through."""
+
+    rows: dict[bytes, bytes | None] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    dead_letters: list[tuple[Failure, Message]] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    """Of commands that the topic is not needed for any more."""
+    ended: list["Ended"] = field(default_factory=list)
+    """Sites whose call has ended: the next one waits for the commit."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to commit."""
+        return not (self.rows or self.results or self.offsets)
+
+    def table(self) -> list[Row]:
+        """Rows to write."""
+        return list(self.rows.items())
+
+    def result_messages(self) -> list[Message]:
+        """The results as records."""
+        return [(one.site_id.encode(), encode_result(one), result_headers(one)) for one in self.results]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of one attempt, as results and rows tell it."""
+
+    number: int = 0
+    """From 1; 0 if none was made."""
+    http_status: int | None = None
+    error: str | None = None
+    answer: str | None = None
+    duration_ms: float = 0.0
+
+
+def attempt_of(answer: Answer, number: int, seconds: float) -> Attempt:
+    """The answer in words."""
+    duration_ms = round(seconds * 1000, 3)
+    match answer:
+        case Delivered(status):
+            return Attempt(number, status, duration_ms=duration_ms)
+        case Refused(status, text):
+            return Attempt(number, status, f"HTTP {status}", text, duration_ms)
+        case Unavailable(error, http_status, text):
+            return Attempt(number, http_status, error, text, duration_ms)
+
+
+def result_of(command: Command, site_id: str, target: str, status: str, attempt: Attempt, *, at: str) -> Result:
+    """The record for readers of `sync-results`."""
+    return Result(
+        command_id=command.command_id,
+        event_id=command.event_id,
+        action=command.action,
+        target=target,
+        site_id=site_id,
+        status=status,
+        attempt=attempt.number,
+        http_status=attempt.http_status,
+        error=attempt.error,
+        answer=attempt.answer,
+        at=at,
+        event_timestamp=command.event_timestamp,
+        duration_ms=attempt.duration_ms,
+        superseded_by=command.carrier_id,
+    )
+
+
+def dead_letter_of(
+    record: ParkedCommand, failure: Failure, attempt: Attempt, *, topic: str, partition: int, target: str, at: str
+) -> Message:
+    """The record as it came, and why it was given up."""
+    headers = dead_letter_headers(
+        failure,
+        topic=topic,
+        partition=partition,
+        offset=record.offset,
+        time=at,
+        attempts=attempt.number,
+        target=target,
+    )
+    return record.site, record.value, [*record.headers, *headers]
+
+
+def count(metrics: Metrics, results: Iterable[Result]) -> None:
+    """Add committed results to the metrics."""
+    for result in results:
+        target = result.target
+        if result.attempt:
+            metrics.calls.labels(target, result.status).inc()
+            metrics.call_duration.labels(target).observe(result.duration_ms / 1000)
+        if result.status in ENDS:
+            metrics.commands_ended.labels(target, result.status).inc()
+        if result.status == "delivered":
+            lag_seconds = seconds_between(result.event_timestamp, result.at)
+            metrics.sync_lag.labels(target).set(lag_seconds)
+            metrics.delivery_lag.labels(target).observe(lag_seconds)

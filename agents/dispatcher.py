@@ -1,0 +1,124 @@
+"""Calls to one target for all partitions of a worker: how many at once, how fast, and whether at all."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from sitehub.clients.answer import Answer, Unavailable
+from sitehub.clients.target import Target
+from sitehub.rules.commands import Command
+
+
+class Caller(Protocol):
+    """A site whose next call is due; never offered again before that call has ended."""
+
+    @property
+    def owner(self) -> object:
+        """What its calls end with."""
+        ...
+
+    def begin(self) -> tuple[Command, bool] | None:
+        """The call, and whether it was made before; None if nothing is to be called any more."""
+        ...
+
+    def ended(self, answer: Answer, seconds: float) -> None:
+        """What came of the call, and how long it took."""
+        ...
+
+    def broke(self, bug: Exception) -> None:
+        """One of the others raised: the partition must not go on as if nothing had happened."""
+        ...
+
+
+class Gate(Protocol):
+    """Breaker and pace of a target. A permit is whatever the gate needs to know the call again."""
+
+    def wait_seconds(self, now: float) -> float:
+        """0 if a call may begin; else look again after so long."""
+        ...
+
+    def enter(self, now: float) -> Any:
+        """A call begins; its permit."""
+        ...
+
+    def leave(self, permit: Any, answer: Answer | None, now: float) -> None:
+        """The call has ended; without an answer if it was cancelled."""
+        ...
+
+
+class Dispatcher:
+    """Who is due waits here in turn, without a task of its own: 20,000 sites behind an open breaker cost little."""
+
+    def __init__(self, target: Target, gate: Gate, max_in_flight: int, now: Callable[[], float]) -> None:
+        self.gate = gate
+        self._target = target
+        self._max_in_flight = max_in_flight
+        self._now = now
+        self._due: deque[Caller] = deque()
+        self._calls: dict[Caller, asyncio.Task[None]] = {}
+        self._wake: asyncio.TimerHandle | None = None
+        self._worked_at = float("-inf")
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that have begun and not ended."""
+        return len(self._calls)
+
+    def has_worked_since(self, moment: float) -> bool:
+        """Whether the target has taken or refused anything after `moment`: then it is no general outage."""
+        return self._worked_at > moment
+
+    def offer(self, caller: Caller) -> None:
+        """Call for `caller` as soon as it is its turn."""
+        self._due.append(caller)
+        self.pump()
+
+    async def drop(self, owner: object, seconds: float) -> None:
+        """Forget what is due for `owner`; its calls in flight have so long to end, then they are cut."""
+        self._due = deque(one for one in self._due if one.owner is not owner)
+        calls = [task for caller, task in self._calls.items() if caller.owner is owner]
+        if calls:
+            _, late = await asyncio.wait(calls, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def pump(self) -> None:
+        """Begin what may begin; asked again by itself once more may."""
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        while self._due and len(self._calls) < self._max_in_flight:
+            wait = self.gate.wait_seconds(self._now())
+            if wait > 0:
+                self._wake = asyncio.get_running_loop().call_later(wait, self.pump)
+                return
+            caller = self._due.popleft()
+            try:
+                begun = caller.begin()
+            except Exception as bug:  # noqa: BLE001 -- told to its partition
+                caller.broke(bug)
+                continue
+            if begun is not None:
+                permit = self.gate.enter(self._now())
+                self._calls[caller] = asyncio.create_task(self._call(caller, permit, *begun))
+
+    async def _call(self, caller: Caller, permit: Any, command: Command, repeated: bool) -> None:  # noqa: FBT001
+        began, answer = self._now(), None
+        try:
+            answer = await self._target.call(command, repeated=repeated)
+        except Exception as bug:  # noqa: BLE001 -- told to its partition
+            caller.broke(bug)
+        finally:
+            now = self._now()
+            self.gate.leave(permit, answer, now)
+            del self._calls[caller]
+        if answer is not None:
+            if not isinstance(answer, Unavailable):
+                self._worked_at = now
+            try:
+                caller.ended(answer, now - began)
+            except Exception as bug:  # noqa: BLE001 -- told to its partition
+                caller.broke(bug)
+        self.pump()

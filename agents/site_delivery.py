@@ -1,0 +1,272 @@
+"""The commands about one site to one target: which is called next, and what follows from an answer."""
+
+import asyncio
+import random
+from typing import Protocol
+
+import msgspec
+
+from sitehub.agents.delivery_records import Attempt, Changes, Command, attempt_of, result_of
+from sitehub.agents.dispatcher import Dispatcher
+from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
+from sitehub.codecs.commands import decode_command
+from sitehub.codecs.rows import encode_delivery, encode_parked, parked_key
+from sitehub.rules.commands import Command as Call
+from sitehub.rules.delivery import DeliveryRow, ParkedCommand
+from sitehub.rules.failure import Failure
+from sitehub.rules.retry import RetryPolicy
+from sitehub.rules.site_queue import SiteQueue
+from sitehub.rules.times import rfc3339
+
+
+class Owner(Protocol):
+    """The partition that a site's commands come from."""
+
+    retry: RetryPolicy
+    give_up_after_seconds: float
+    parks_rejected: bool
+    """Whether a rejected command parks its site."""
+    target: str
+    dispatcher: Dispatcher
+    changes: Changes
+    is_closing: bool
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        ...
+
+    def changed(self) -> None:
+        """Something was added to `changes`."""
+        ...
+
+    def bury(self, command: Command, failure: Failure, attempt: Attempt) -> None:
+        """Make a dead letter of it."""
+        ...
+
+    def freed(self, command: Command) -> None:
+        """The topic's records are needed for one command less."""
+        ...
+
+    def broke(self, bug: Exception) -> None:
+        """Nothing may go on."""
+        ...
+
+
+class SiteDelivery:
+    """One call at a time, in log order; the next one when the former's end is committed.
+
+    A site whose command has used up its retries while the target works for others is parked: its queue lies in the
+    table, so that the topic's offset moves on, and it is tried again with growing pauses.
+    """
+
+    def __init__(self, owner: Owner, key: bytes, row: DeliveryRow | None) -> None:
+        self.owner = owner
+        self.key = key
+        self.row = row
+        self.queue: SiteQueue[ParkedCommand] = SiteQueue()
+        self._attempts = 0
+        self._failing_since = 0.0
+        self._is_idle = True
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether its queue lies in the table."""
+        return self.row is not None and self.row.parked_since is not None
+
+    def restored(self, command: Command) -> None:
+        """A command of the table, from before this worker had the partition."""
+        self.queue.push(command)
+
+    def resume(self) -> None:
+        """All that was in the table is back: go on where the former owner was."""
+        self._is_idle = False
+        if self.is_parked and self.row is not None and self.row.next_at is not None:
+            self._recall_attempts()
+            self._call_in(max(0.0, self.row.next_at - self.owner.now()))
+        else:
+            self._offer()
+
+    def arrived(self, command: Command) -> None:
+        """A command was read from the topic."""
+        superseded = self.queue.push(command)
+        if superseded is not None:
+            if superseded.parked_at is None:
+                self.owner.freed(superseded)
+            superseded.content = None
+        if self.is_parked:
+            self._end_superseded(self.queue.take_all_superseded())
+            self._keep(command)
+            self._write_row(command.offset)
+        elif self._is_idle:
+            self._is_idle = False
+            self._offer()
+
+    def begin(self) -> tuple[Call, bool] | None:
+        """The next call, and whether it was made before."""
+        if self.owner.is_closing:
+            return None
+        self._end_superseded(self.queue.take_superseded())
+        head = self.queue.items[0]
+        if not self._attempts:
+            self._recall_attempts()
+        head.is_started = True
+        if head.content is None:
+            raise ValueError(f"{head.command_id} has neither a record nor a carrier")
+        return decode_command(head.content.value), self._attempts > 0
+
+    def ended(self, answer: Answer, seconds: float) -> None:
+        """The call's answer: the command ends, or is made again."""
+        head = self.queue.items[0]
+        self._attempts += 1
+        self._failing_since = self._failing_since or self.owner.now() - seconds
+        attempt = attempt_of(answer, self._attempts, seconds)
+        match answer:
+            case Delivered():
+                self._end(head, "delivered", "in_sync", attempt)
+            case Refused() if not self.owner.parks_rejected:
+                self.owner.bury(head, Failure("delivery", "rejected", f"{attempt.error}: {attempt.answer}"), attempt)
+                self._end(head, "rejected", "rejected", attempt)
+            case Refused():
+                self._park(head, attempt, None)
+            case Unavailable(retry_after_seconds=asked):
+                self._failed(head, attempt, asked)
+
+    def committed(self) -> bool:
+        """The end is committed: call for the next command. False if there is none."""
+        self._attempts, self._failing_since = 0, 0.0
+        if self.queue.items and not self.owner.is_closing:
+            self._offer()
+        else:
+            self._is_idle = True
+        return bool(self.queue.items)
+
+    def close(self) -> None:
+        """Call no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def broke(self, bug: Exception) -> None:
+        """Tell the partition."""
+        self.owner.broke(bug)
+
+    def _offer(self) -> None:
+        self.owner.dispatcher.offer(self)
+
+    def _call_in(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._offer)
+
+    def _recall_attempts(self) -> None:
+        """Attempts that a former owner made at what is at the front: one of them may have arrived."""
+        head, row = self.queue.items[0], self.row
+        if row is not None and row.state != "in_sync" and row.command_id == head.command_id:
+            self._attempts = row.attempts
+            head.is_started = self._attempts > 0
+
+    def _failed(self, head: Command, attempt: Attempt, asked_seconds: float | None) -> None:
+        owner = self.owner
+        is_lasting = attempt.number > owner.retry.max_retries and owner.dispatcher.has_worked_since(self._failing_since)
+        if is_lasting or self.is_parked:
+            self._park(head, attempt, asked_seconds)
+            return
+        # While the target works for nobody, the breaker leaves it in peace: growing pauses would outlast the outage.
+        attempts = min(attempt.number, max(1, owner.retry.max_retries))
+        pause_seconds = owner.retry.pause_seconds(attempts, _chance(), asked_seconds)
+        self._tell(head, "failed", attempt)
+        self._write_row(head.offset - 1, head, "pending", attempt)
+        self._call_in(pause_seconds)
+
+    def _park(self, head: Command, attempt: Attempt, asked_seconds: float | None) -> None:
+        """Take the queue into the table, and try again later; after long enough give the command up."""
+        owner, now = self.owner, self.owner.now()
+        if head.parked_at is not None and now - head.parked_at > owner.give_up_after_seconds:
+            owner.bury(head, Failure("delivery", "given_up", f"{attempt.error}: {attempt.answer}"), attempt)
+            self._end(head, "rejected", "rejected", attempt)
+            return
+        self._end_superseded(self.queue.take_all_superseded())
+        self._tell(head, "failed" if head.parked_at is not None else "parked", attempt)
+        for command in self.queue.items:
+            if command.parked_at is None:
+                self._keep(command, is_told=command is head)
+        tries = self.row.tries + 1 if self.is_parked and self.row is not None else 1
+        pause_seconds = owner.retry.pause_seconds(owner.retry.max_retries + tries, _chance(), asked_seconds)
+        self._write_row(self.queue.items[-1].offset, head, "parked", attempt)
+        since = self.row.parked_since if self.row is not None and self.row.parked_since else rfc3339(now)
+        self._replace_row(parked_since=since, tries=tries, next_at=now + pause_seconds)
+        self._call_in(pause_seconds)
+
+    def _keep(self, command: Command, *, is_told: bool = False) -> None:
+        """The table has the command from now on, the topic needn't."""
+        if command.content is None:
+            raise ValueError(f"{command.command_id} has no record")
+        command.parked_at = self.owner.now()
+        command.content = msgspec.structs.replace(command.content, parked_at=command.parked_at)
+        self.owner.changes.rows[parked_key(self.key, command.offset)] = encode_parked(command.content)
+        self.owner.changes.offsets.append(command.offset)
+        self.owner.freed(command)
+        if not is_told:
+            self._tell(command, "parked", Attempt())
+
+    def _end(self, head: Command, status: str, state: str, attempt: Attempt) -> None:
+        """Nothing more is done for the command; its site goes on when that is committed."""
+        self.queue.items.popleft()
+        self._forget(head)
+        self._tell(head, status, attempt)
+        is_still_parked = self.is_parked and status == "rejected" and bool(self.queue.items)
+        self._write_row(head.offset, head, "parked" if is_still_parked else state, attempt)
+        if not is_still_parked:
+            self._replace_row(parked_since=None, tries=0, next_at=None)
+        self.owner.changes.ended.append(self)
+
+    def _end_superseded(self, commands: list[Command]) -> None:
+        for command in commands:
+            self._forget(command)
+            self._tell(command, "superseded", Attempt())
+            self._write_row(command.offset)
+
+    def _forget(self, command: Command) -> None:
+        if command.parked_at is not None:
+            self.owner.changes.rows[parked_key(self.key, command.offset)] = None
+        else:
+            self.owner.changes.offsets.append(command.offset)
+            if command.carrier is None:
+                self.owner.freed(command)
+
+    def _tell(self, command: Command, status: str, attempt: Attempt) -> None:
+        owner = self.owner
+        at = rfc3339(owner.now())
+        owner.changes.results.append(result_of(command, self.key.decode(), owner.target, status, attempt, at=at))
+        owner.changed()
+
+    def _write_row(
+        self, offset: int, command: Command | None = None, state: str = "pending", attempt: Attempt | None = None
+    ) -> None:
+        """The row as it is now; without a command only the offset moves."""
+        row = self.row
+        offset = offset if row is None else max(offset, row.offset)
+        if row is not None and command is None:
+            self._replace_row(offset=offset)
+            return
+        command, attempt = command or self.queue.items[0], attempt or Attempt()
+        parked = (row.parked_since, row.tries, row.next_at) if row is not None else (None, 0, None)
+        self.row = DeliveryRow(
+            state,
+            command.command_id,
+            command.action,
+            attempt.number,
+            attempt.http_status,
+            attempt.error,
+            rfc3339(self.owner.now()),
+            offset,
+            *parked,
+        )
+        self._replace_row()
+
+    def _replace_row(self, **fields: object) -> None:
+        if self.row is not None:
+            self.row = msgspec.structs.replace(self.row, **fields)
+            self.owner.changes.rows[self.key] = encode_delivery(self.row)
+
+
+def _chance() -> float:
+    return random.random()  # noqa: S311 -- jitter
