@@ -5,11 +5,11 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sitehub.agents.delivery_records import Attempt, Changes, Command, count, dead_letter_of
+from sitehub.agents.delivery_records import Attempt, Changes, Command, Work, count, dead_letter_of
 from sitehub.agents.dispatcher import Dispatcher
 from sitehub.agents.prefix import Prefix
 from sitehub.agents.site_delivery import SiteDelivery
-from sitehub.codecs.commands import decode_command
+from sitehub.codecs.commands import decode_for_call
 from sitehub.codecs.rows import PARKED_PREFIX, decode_delivery, decode_parked
 from sitehub.engine.batch import Outcome, Record
 from sitehub.engine.partition import Draining, Partition
@@ -25,7 +25,7 @@ COMMIT_SECONDS = 0.02
 """Results gather this long before a transaction carries them: a transaction costs the broker about 5 ms."""
 DRAIN_SECONDS = 4.0
 """When the partition is given up, calls in flight have this long to end."""
-MAX_HELD = 10_000
+MAX_HELD = 5_000
 """Commands of a partition that are to be sent and lie in memory only; beyond it no more are read."""
 MAX_HELD_BYTES = 16 << 20
 """The same in bytes of their records."""
@@ -123,7 +123,7 @@ class PartitionDelivery:
         """Queues of the sites that were parked when the partition was taken over."""
         for _, row in self._partition.scan(PARKED_PREFIX):
             parked = decode_parked(row)
-            site = self._sites.get(parked.site) or self._site(parked.site)
+            site = self._sites.get(parked.site) or self._site(parked.site, self._row(parked.site))
             command = self._queued(parked)
             command.parked_at = parked.parked_at
             site.restored(command)
@@ -136,41 +136,44 @@ class PartitionDelivery:
             rows = self._partition.get([record.key or b"" for record in batch.records])
             for record, row in zip(batch.records, rows, strict=True):
                 self._prefix.begin(record.offset)
-                if row is not None and record.offset <= decode_delivery(row).offset:
+                site = self._sites.get(record.key or b"")
+                known = site.row if site is not None else decode_delivery(row) if row is not None else None
+                if known is not None and record.offset <= known.offset:
                     self._prefix.end(record.offset)  # ended before a restart, beyond the offset that was committed
                 else:
-                    self._hold(record)
+                    self._hold(record, site or self._site(record.key or b"", known))
             while self._is_full() and not self._partition.is_draining:
                 self._room.clear()
                 await _at_most(LOOK_SECONDS, self._room)
 
-    def _hold(self, record: Record) -> None:
+    def _hold(self, record: Record, site: SiteDelivery) -> None:
         command = self._queued(ParkedCommand(record.key or b"", record.offset, record.value or b"", record.headers, 0))
         self._held += 1
         self._held_bytes += len(record.value or b"")
-        site = self._sites.get(record.key or b"") or self._site(record.key or b"")
         site.arrived(command)
 
     def _is_full(self) -> bool:
         return self._held >= MAX_HELD or self._held_bytes >= MAX_HELD_BYTES or len(self._prefix) >= MAX_OPEN
 
-    def _site(self, key: bytes) -> SiteDelivery:
-        row = self._partition.get([key])[0]
-        found: DeliveryRow | None = decode_delivery(row) if row is not None else None
-        site = self._sites[key] = SiteDelivery(self, key, found)
+    def _site(self, key: bytes, row: DeliveryRow | None) -> SiteDelivery:
+        site = self._sites[key] = SiteDelivery(self, key, row)
         return site
 
+    def _row(self, key: bytes) -> DeliveryRow | None:
+        row = self._partition.get([key])[0]
+        return decode_delivery(row) if row is not None else None
+
     def _queued(self, record: ParkedCommand) -> Command:
-        command = decode_command(record.value)
-        is_document = command.method == "PUT" and command.action in self._delivery.coalesced
+        call = decode_for_call(record.value)
+        is_document = call.method == "PUT" and call.action in self._delivery.coalesced
         return Queued(
             record.offset,
-            command.command_id,
-            command.event_id,
-            command.event_timestamp,
-            command.action,
-            command.path if is_document else None,
-            record,
+            call.command_id,
+            call.event_id,
+            call.event_timestamp,
+            call.action,
+            call.path if is_document else None,
+            Work(record, call),
         )
 
     def changed(self) -> None:
@@ -180,7 +183,7 @@ class PartitionDelivery:
     def freed(self, command: Command) -> None:
         """A command lies in memory no more, or in the table too."""
         self._held -= 1
-        self._held_bytes -= len(command.content.value) if command.content is not None else 0
+        self._held_bytes -= len(command.content.record.value) if command.content is not None else 0
 
     def broke(self, bug: Exception) -> None:
         """End the loop with what was raised."""
@@ -192,7 +195,7 @@ class PartitionDelivery:
         if command.content is None:
             raise ValueError(f"{command.command_id} has no record")
         letter = dead_letter_of(
-            command.content,
+            command.content.record,
             failure,
             attempt,
             topic=self._partition.source.topic,
@@ -236,7 +239,7 @@ class PartitionDelivery:
 
     def _count(self, changes: Changes) -> None:
         metrics = self._delivery.metrics
-        count(metrics, changes.results)
+        count(metrics, self.target, changes.results)
         for failure, _ in changes.dead_letters:
             metrics.dead_letters.labels(self._partition.source.topic, failure.stage, failure.reason).inc()
 

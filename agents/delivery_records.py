@@ -1,5 +1,6 @@
 """What a delivery leaves behind: results, rows of the table, dead letters."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -8,14 +9,24 @@ from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
 from sitehub.codecs.dead_letters import dead_letter_headers
 from sitehub.codecs.results import Result, encode_result, result_headers
 from sitehub.engine.batch import Message, Row
+from sitehub.rules.commands import Command as Call
 from sitehub.rules.delivery import ParkedCommand
 from sitehub.rules.failure import Failure
 from sitehub.rules.site_queue import Queued
 from sitehub.rules.times import seconds_between
 from sitehub.telemetry.metrics import Metrics
 
-Command = Queued[ParkedCommand]
-"""A command in a site's queue, with its record."""
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a command's call and its dead letter need."""
+
+    record: ParkedCommand
+    call: Call
+
+
+Command = Queued[Work]
+"""A command in a site's queue."""
 ENDS = frozenset({"delivered", "superseded", "rejected"})
 """Statuses after which nothing more is done for a command."""
 
@@ -116,16 +127,25 @@ def dead_letter_of(
     return record.site, record.value, [*record.headers, *headers]
 
 
-def count(metrics: Metrics, results: Iterable[Result]) -> None:
+def count(metrics: Metrics, target: str, results: Iterable[Result]) -> None:
     """Add committed results to the metrics."""
+    attempts: Counter[str] = Counter()
+    ends: Counter[str] = Counter()
+    observe_seconds = metrics.call_duration.labels(target).observe
+    observe_lag = metrics.delivery_lag.labels(target).observe
+    lag_seconds = None
     for result in results:
-        target = result.target
         if result.attempt:
-            metrics.calls.labels(target, result.status).inc()
-            metrics.call_duration.labels(target).observe(result.duration_ms / 1000)
+            attempts[result.status] += 1
+            observe_seconds(result.duration_ms / 1000)
         if result.status in ENDS:
-            metrics.commands_ended.labels(target, result.status).inc()
+            ends[result.status] += 1
         if result.status == "delivered":
             lag_seconds = seconds_between(result.event_timestamp, result.at)
-            metrics.sync_lag.labels(target).set(lag_seconds)
-            metrics.delivery_lag.labels(target).observe(lag_seconds)
+            observe_lag(lag_seconds)
+    for status, number in attempts.items():
+        metrics.calls.labels(target, status).inc(number)
+    for status, number in ends.items():
+        metrics.commands_ended.labels(target, status).inc(number)
+    if lag_seconds is not None:
+        metrics.sync_lag.labels(target).set(lag_seconds)

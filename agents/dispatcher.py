@@ -1,6 +1,7 @@
 """Calls to one target for all partitions of a worker: how many at once, how fast, and whether at all."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -58,6 +59,7 @@ class Dispatcher:
         self._due: deque[Caller] = deque()
         self._calls: dict[Caller, asyncio.Task[None]] = {}
         self._wake: asyncio.TimerHandle | None = None
+        self._ended = asyncio.Event()
         self._worked_at = float("-inf")
 
     @property
@@ -77,15 +79,28 @@ class Dispatcher:
     async def drop(self, owner: object, seconds: float) -> None:
         """Forget what is due for `owner`; its calls in flight have so long to end, then they are cut."""
         self._due = deque(one for one in self._due if one.owner is not owner)
-        calls = [task for caller, task in self._calls.items() if caller.owner is owner]
-        if calls:
-            _, late = await asyncio.wait(calls, timeout=seconds)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._calls_for(owner):
+                    self._ended.clear()
+                    await self._ended.wait()
+        late = self._calls_for(owner)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        self.pump()
+
+    def _calls_for(self, owner: object) -> list[asyncio.Task[None]]:
+        return [task for caller, task in self._calls.items() if caller.owner is owner]
 
     def pump(self) -> None:
         """Begin what may begin; asked again by itself once more may."""
+        while (begun := self._next()) is not None:
+            task = asyncio.create_task(self._work(*begun))
+            self._calls[begun[0]] = task
+
+    def _next(self) -> tuple[Caller, Any, Command, bool] | None:
+        """The next call, with its permit, if one may begin now."""
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
@@ -93,7 +108,7 @@ class Dispatcher:
             wait = self.gate.wait_seconds(self._now())
             if wait > 0:
                 self._wake = asyncio.get_running_loop().call_later(wait, self.pump)
-                return
+                return None
             caller = self._due.popleft()
             try:
                 begun = caller.begin()
@@ -101,10 +116,20 @@ class Dispatcher:
                 caller.broke(bug)
                 continue
             if begun is not None:
-                permit = self.gate.enter(self._now())
-                self._calls[caller] = asyncio.create_task(self._call(caller, permit, *begun))
+                return caller, self.gate.enter(self._now()), *begun
+        return None
 
-    async def _call(self, caller: Caller, permit: Any, command: Command, repeated: bool) -> None:  # noqa: FBT001
+    async def _work(self, caller: Caller, permit: Any, command: Command, repeated: bool) -> None:  # noqa: FBT001
+        """Call for one after the other, as long as somebody is due: a task costs as much as a tenth of a call."""
+        task = asyncio.current_task()
+        following: tuple[Caller, Any, Command, bool] | None = caller, permit, command, repeated
+        while following is not None and task is not None:
+            caller, permit, command, repeated = following
+            self._calls[caller] = task
+            await self._call(caller, permit, command, repeated=repeated)
+            following = self._next()
+
+    async def _call(self, caller: Caller, permit: Any, command: Command, *, repeated: bool) -> None:
         began, answer = self._now(), None
         try:
             answer = await self._target.call(command, repeated=repeated)
@@ -114,11 +139,12 @@ class Dispatcher:
             now = self._now()
             self.gate.leave(permit, answer, now)
             del self._calls[caller]
-        if answer is not None:
-            if not isinstance(answer, Unavailable):
-                self._worked_at = now
-            try:
-                caller.ended(answer, now - began)
-            except Exception as bug:  # noqa: BLE001 -- told to its partition
-                caller.broke(bug)
-        self.pump()
+            self._ended.set()
+        if answer is None:
+            return
+        if not isinstance(answer, Unavailable):
+            self._worked_at = now
+        try:
+            caller.ended(answer, now - began)
+        except Exception as bug:  # noqa: BLE001 -- told to its partition
+            caller.broke(bug)

@@ -6,13 +6,12 @@ from typing import Protocol
 
 import msgspec
 
-from sitehub.agents.delivery_records import Attempt, Changes, Command, attempt_of, result_of
+from sitehub.agents.delivery_records import Attempt, Changes, Command, Work, attempt_of, result_of
 from sitehub.agents.dispatcher import Dispatcher
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
-from sitehub.codecs.commands import decode_command
 from sitehub.codecs.rows import encode_delivery, encode_parked, parked_key
 from sitehub.rules.commands import Command as Call
-from sitehub.rules.delivery import DeliveryRow, ParkedCommand
+from sitehub.rules.delivery import DeliveryRow
 from sitehub.rules.failure import Failure
 from sitehub.rules.retry import RetryPolicy
 from sitehub.rules.site_queue import SiteQueue
@@ -63,7 +62,7 @@ class SiteDelivery:
         self.owner = owner
         self.key = key
         self.row = row
-        self.queue: SiteQueue[ParkedCommand] = SiteQueue()
+        self.queue: SiteQueue[Work] = SiteQueue()
         self._attempts = 0
         self._failing_since = 0.0
         self._is_idle = True
@@ -113,7 +112,7 @@ class SiteDelivery:
         head.is_started = True
         if head.content is None:
             raise ValueError(f"{head.command_id} has neither a record nor a carrier")
-        return decode_command(head.content.value), self._attempts > 0
+        return head.content.call, self._attempts > 0
 
     def ended(self, answer: Answer, seconds: float) -> None:
         """The call's answer: the command ends, or is made again."""
@@ -200,8 +199,8 @@ class SiteDelivery:
         if command.content is None:
             raise ValueError(f"{command.command_id} has no record")
         command.parked_at = self.owner.now()
-        command.content = msgspec.structs.replace(command.content, parked_at=command.parked_at)
-        self.owner.changes.rows[parked_key(self.key, command.offset)] = encode_parked(command.content)
+        record = msgspec.structs.replace(command.content.record, parked_at=command.parked_at)
+        self.owner.changes.rows[parked_key(self.key, command.offset)] = encode_parked(record)
         self.owner.changes.offsets.append(command.offset)
         self.owner.freed(command)
         if not is_told:

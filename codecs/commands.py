@@ -4,6 +4,7 @@ from io import BytesIO
 from typing import Any
 
 import fastavro
+import msgspec
 import orjson
 
 from sitehub.codecs.avro_number import encode_number
@@ -40,8 +41,15 @@ def encode_command(command: Command) -> bytes:
 
 def decode_command(value: bytes) -> Command:
     """The command that `encode_command` wrote."""
+    command = decode_for_call(value)
+    return msgspec.structs.replace(command, body=orjson.loads(orjson.dumps(command.body)))
+
+
+def decode_for_call(value: bytes) -> Command:
+    """The command with its body as JSON that `orjson` writes as it is: a call needs no more of it."""
     fields: dict[str, Any] = fastavro.schemaless_reader(BytesIO(value), SCHEMA, None)
-    return Command(**{**fields, "body": orjson.loads(fields["body"])})
+    fields["body"] = orjson.Fragment(fields["body"])
+    return Command(**fields)
 
 
 def command_headers(command: Command) -> list[tuple[str, bytes]]:
