@@ -84,6 +84,7 @@ class PartitionDelivery:
         self._partition = partition
         self._prefix = Prefix()
         self._sites: dict[bytes, SiteDelivery] = {}
+        self._began_ms = delivery.now() * 1000
         self._held = 0
         self._held_bytes = 0
         self._news = asyncio.Event()
@@ -124,7 +125,7 @@ class PartitionDelivery:
         for _, row in self._partition.scan(PARKED_PREFIX):
             parked = decode_parked(row)
             site = self._sites.get(parked.site) or self._site(parked.site, self._row(parked.site))
-            command = self._queued(parked)
+            command = self._queued(parked, is_older=True)
             command.parked_at = parked.parked_at
             site.restored(command)
         for site in list(self._sites.values()):
@@ -147,7 +148,8 @@ class PartitionDelivery:
                 await _at_most(LOOK_SECONDS, self._room)
 
     def _hold(self, record: Record, site: SiteDelivery) -> None:
-        command = self._queued(ParkedCommand(record.key or b"", record.offset, record.value or b"", record.headers, 0))
+        parked = ParkedCommand(record.key or b"", record.offset, record.value or b"", record.headers, 0)
+        command = self._queued(parked, is_older=record.timestamp < self._began_ms)
         self._held += 1
         self._held_bytes += len(record.value or b"")
         site.arrived(command)
@@ -163,7 +165,7 @@ class PartitionDelivery:
         row = self._partition.get([key])[0]
         return decode_delivery(row) if row is not None else None
 
-    def _queued(self, record: ParkedCommand) -> Command:
+    def _queued(self, record: ParkedCommand, *, is_older: bool) -> Command:
         call = decode_for_call(record.value)
         is_document = call.method == "PUT" and call.action in self._delivery.coalesced
         return Queued(
@@ -173,7 +175,7 @@ class PartitionDelivery:
             call.event_timestamp,
             call.action,
             call.path if is_document else None,
-            Work(record, call),
+            Work(record, call, is_older),
         )
 
     def changed(self) -> None:

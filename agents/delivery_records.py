@@ -23,6 +23,8 @@ class Work:
 
     record: ParkedCommand
     call: Call
+    is_older: bool = False
+    """Than this worker's hold of the partition: a former owner may have made the call."""
 
 
 Command = Queued[Work]

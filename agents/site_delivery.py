@@ -66,6 +66,7 @@ class SiteDelivery:
         self._attempts = 0
         self._failing_since = 0.0
         self._is_idle = True
+        self._is_new = True
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -76,12 +77,13 @@ class SiteDelivery:
     def restored(self, command: Command) -> None:
         """A command of the table, from before this worker had the partition."""
         self.queue.push(command)
+        if command is self.queue.items[0]:
+            self._recall_attempts()
 
     def resume(self) -> None:
         """All that was in the table is back: go on where the former owner was."""
         self._is_idle = False
         if self.is_parked and self.row is not None and self.row.next_at is not None:
-            self._recall_attempts()
             self._call_in(max(0.0, self.row.next_at - self.owner.now()))
         else:
             self._offer()
@@ -99,20 +101,21 @@ class SiteDelivery:
             self._write_row(command.offset)
         elif self._is_idle:
             self._is_idle = False
+            self._recall_attempts()
             self._offer()
 
     def begin(self) -> tuple[Call, bool] | None:
-        """The next call, and whether it was made before."""
+        """The next call, and whether it may have been made before: a former owner had one call of a site in flight."""
         if self.owner.is_closing:
             return None
         self._end_superseded(self.queue.take_superseded())
         head = self.queue.items[0]
-        if not self._attempts:
-            self._recall_attempts()
         head.is_started = True
         if head.content is None:
             raise ValueError(f"{head.command_id} has neither a record nor a carrier")
-        return head.content.call, self._attempts > 0
+        was_made = self._attempts > 0 or (head.content.is_older and self._is_new)
+        self._is_new = False
+        return head.content.call, was_made
 
     def ended(self, answer: Answer, seconds: float) -> None:
         """The call's answer: the command ends, or is made again."""
