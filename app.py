@@ -1,5 +1,6 @@
 """Composition root: wires settings, rules, engine, targets and HTTP view into one worker."""
 
+import time
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -90,8 +91,16 @@ class HubApp(EngineApp):
 
     def web(self, client: aiohttp.ClientSession) -> Service:
         """The HTTP view of this worker."""
-        tables = SiteTables(self.engine.lookup, {name: deliveries_of(name) for name in self.targets})
-        sites = SiteView(tables.find, self._owned, self._partitions, self._peers, client)
+        deliveries = {name: deliveries_of(name) for name in self.targets}
+        tables = SiteTables(self.engine.lookup, self.engine.lookup_stale, deliveries)
+        sites = SiteView(
+            tables.find,
+            lambda site_id: tables.find_stale(site_id, time.time()),
+            owned=self._owned,
+            partitions=self._partitions,
+            peers=self._peers,
+            client=client,
+        )
         health = HealthView(self._health, self._readiness, self.metrics.registry)
         base_path = self.settings.configuration.base_path
         return WebServer(web_application(base_path, sites, health), self._host, self._port)
@@ -112,6 +121,7 @@ class HubApp(EngineApp):
             "config_id": self.settings.config_id,
             "ready": self.engine.ready,
             "partitions": sorted(f"{tp.topic}-{tp.partition}" for tp in self.engine.partitions),
+            "standbys": [f"{table}-{number}" for table, number in self.engine.standbys],
             "troubles": troubles,
             "off": self.off,
         }

@@ -1,7 +1,6 @@
 """Bring stores up to the end of their changelogs, or keep them there: committed records only."""
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -67,7 +66,7 @@ class _Reader:
     async def apply(self) -> int:
         """Apply what the next fetch brings; the number of rows."""
         fetched = await self._consumer.getmany(timeout_ms=POLL_MS)
-        applied, now = 0, time.time()
+        applied = 0
         for tp, records in fetched.items():
             fresh = self._prove(tp, records) if tp in self._unproven else records
             if fresh:
@@ -76,8 +75,9 @@ class _Reader:
                 self._stores[tp].write(rows, Position(last.offset + 1, last.timestamp))
                 applied += len(fresh)
         for tp, store in self._stores.items():
-            if tp not in fetched:  # nothing more to be had: it is at the end
-                store.current_at = now
+            end, asked_ms = self._consumer.last_stable_offset(tp), self._consumer.last_poll_timestamp(tp)
+            if end is not None and asked_ms and await self._consumer.position(tp) >= end:
+                store.current_at = asked_ms / 1000
         return applied
 
     def _prove(self, tp: aiokafka.TopicPartition, records: list[Any]) -> list[Any]:

@@ -86,6 +86,11 @@ class Engine:
         """Whether every assigned partition has been recovered."""
         return self._assigned and self._tasks.keys() <= self._recovered
 
+    @property
+    def standbys(self) -> list[tuple[str, int]]:
+        """Table partitions that this worker follows."""
+        return sorted(self._standbys)
+
     def lookup(self, table: str, key: bytes) -> bytes | None:
         """Value of the row in any partition of `table` that this worker owns; raises LookupError while recovering."""
         if not self.ready:
@@ -97,11 +102,14 @@ class Engine:
                     return value
         return None
 
-    def lookup_standby(self, table: str, key: bytes) -> tuple[bytes, float] | None:
-        """The row in a partition that this worker follows, and when (since 1970) it was known to be current."""
-        for name, number in self._standbys:
-            if name == table:
-                store = self._stores[name, number]
+    def lookup_stale(self, table: str, key: bytes) -> tuple[bytes, float] | None:
+        """The row in a partition that is followed or recovered here, and when (since 1970) it was known to be current.
+
+        It may have been superseded since; it never is a state that never was.
+        """
+        owned = {(self._source(tp).table, tp.partition) for tp in self._recovered if tp in self.partitions}
+        for (name, number), store in self._stores.items():
+            if name == table and (name, number) not in owned and store.current_at:
                 value = store.get([key])[0]
                 if value is not None:
                     return value, store.current_at

@@ -44,7 +44,7 @@ class Store:
         self._db = self._open()
         self._cache = RowCache()
         self.current_at = 0.0
-        """When, in seconds since 1970, a standby was last known to hold all that its changelog had."""
+        """When, in seconds since 1970, it was last known to hold all that its changelog had; 0 if it never was."""
 
     def _open(self) -> Rdict:
         options = Options(raw_mode=True)
@@ -95,6 +95,7 @@ class Store:
         shutil.rmtree(self._path, ignore_errors=True)
         self._db = self._open()
         self._cache.clear()
+        self.current_at = 0.0
 
     def close(self) -> None:
         """Flush the memtable, so that a restart reads only what comes after, and let go of the lock."""

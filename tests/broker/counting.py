@@ -61,7 +61,7 @@ def main(bootstrap: str, prefix: str, data: str, port: int) -> None:
             row = app.engine.lookup("counts", key)
         except LookupError:
             return web.json_response({"count": None}, status=503)
-        standby: Any = app.engine.lookup_standby("counts", key)
+        standby: Any = app.engine.lookup_stale("counts", key)
         return web.json_response({"count": int(row) if row else None, "standby": int(standby[0]) if standby else None})
 
     view = web.Application()

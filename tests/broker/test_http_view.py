@@ -1,6 +1,7 @@
 """Look-ups in running workers: whoever is asked, whatever the id, while workers come and go."""
 
 import json
+import signal
 import threading
 import urllib.error
 import urllib.request
@@ -14,7 +15,7 @@ import pytest
 
 from sitehub.dev.kafka import EmbeddedKafka
 from sitehub.dev.names import Names
-from sitehub.tests.broker.hub import Hub, eventually
+from sitehub.tests.broker.hub import Hub, eventually, get
 
 IDS = ["s1", "a/b", "a%2Fb", "Zürich 東京", "..", "?x=1", *(f"site-{number}" for number in range(30))]
 
@@ -102,3 +103,29 @@ def test_each_worker_answers_for_every_site_and_never_denies_one_while_workers_c
         eventually(lambda: all(ask(hub, "worker-1", one)[0] in (200, 410) for one in IDS), 60, "all there again")
 
     assert {200, 410} <= statuses <= {200, 410, 503}
+
+
+def test_a_site_whose_owner_died_is_answered_by_its_standby_with_its_age_until_somebody_owns_it(hub: Hub) -> None:
+    hub.publish([created(site_id) for site_id in IDS])
+    eventually(lambda: all(ask(hub, "worker-1", site_id)[0] == 200 for site_id in IDS), 30, "sites are there")
+    follows = get(f"{hub.url('worker-1')}/health")[1]["standbys"]
+    assert follows, "the worker that stays follows what the other one owns"
+
+    hub.processes["worker-2"].send_signal(signal.SIGSTOP)  # dead to the group, and to whoever asks it
+    eventually(lambda: any("stale_by_seconds" in ask(hub, "worker-1", one)[1] for one in IDS), 30, "a standby answers")
+    found = {site_id: ask(hub, "worker-1", site_id) for site_id in IDS}
+    assert {status for status, _, _ in found.values()} == {200}
+    assert all(site["version"] == 1 for _, site, _ in found.values())
+    ages = [site["stale_by_seconds"] for _, site, _ in found.values() if "stale_by_seconds" in site]
+    assert all(0 <= age < 60 for age in ages)
+    hub.kill("worker-2")
+    hub.await_ready("worker-1")
+
+    eventually(
+        lambda: all(
+            status == 200 and "stale_by_seconds" not in site
+            for status, site, _ in (ask(hub, "worker-1", one) for one in IDS)
+        ),
+        60,
+        "worker-1 owns them all",
+    )

@@ -30,7 +30,9 @@ def found(row: Site, *deliveries: tuple[str, DeliveryRow]) -> tuple[dict[str, An
     rows = {("sites", b"a/b"): encode_site(row)}
     rows |= {(f"deliveries-{target}", b"a/b"): encode_delivery(one) for target, one in deliveries}
     tables = SiteTables(
-        lambda table, key: rows.get((table, key)), {"billing": "deliveries-billing", "gis": "deliveries-gis"}
+        lambda table, key: rows.get((table, key)),
+        lambda _table, _key: None,
+        {"billing": "deliveries-billing", "gis": "deliveries-gis"},
     )
     answer = tables.find("a/b")
     assert answer is not None
@@ -80,7 +82,7 @@ def test_the_document_has_the_names_that_others_rely_on() -> None:
 
 
 def test_a_site_that_is_not_here_is_none() -> None:
-    assert SiteTables(lambda _table, _key: None, {}).find("s1") is None
+    assert SiteTables(lambda _table, _key: None, lambda _table, _key: None, {}).find("s1") is None
 
 
 def test_a_deleted_site_says_since_when() -> None:
@@ -94,7 +96,7 @@ def test_while_tables_recover_the_error_comes_through() -> None:
         raise LookupError("recovering")
 
     with pytest.raises(LookupError):
-        SiteTables(recovering, {}).find("s1")
+        SiteTables(recovering, lambda _table, _key: None, {}).find("s1")
 
 
 def test_a_target_that_was_told_nothing_was_never_sent_anything() -> None:
@@ -135,3 +137,18 @@ def test_what_waits_for_another_target_does_not_matter() -> None:
     other = Waiting("place", "gis", ["x"], NOW, "e1", "t")
 
     assert state(site(other, last="e1:create"), delivery("e1:create", "in_sync")) == "in_sync"
+
+
+def test_a_standbys_document_tells_the_age_of_its_oldest_part() -> None:
+    rows = {
+        "sites": (encode_site(site()), 100.0),
+        "deliveries-billing": (encode_delivery(delivery("e1:create", "in_sync")), 90.0),
+    }
+    deliveries = {"billing": "deliveries-billing", "gis": "deliveries-gis"}
+    tables = SiteTables(lambda _table, _key: None, lambda table, _key: rows.get(table), deliveries)
+
+    found = tables.find_stale("a/b", now=102.5)
+
+    assert found is not None
+    assert (orjson.loads(found[0])["stale_by_seconds"], found[1], found[2]) == (12.5, None, 12.5)
+    assert orjson.loads(found[0])["sync"]["billing"]["state"] == "in_sync"

@@ -35,7 +35,9 @@ def worker() -> Worker:
 async def client(worker: Worker) -> AsyncIterator[Client]:
     view = HealthView(lambda: worker.health, lambda: worker.readiness, worker.metrics.registry)
     async with aiohttp.ClientSession() as session:
-        sites = SiteView(lambda _id: None, lambda: [0], 1, lambda _id: [], session)
+        sites = SiteView(
+            lambda _id: None, lambda _id: None, owned=lambda: [0], partitions=1, peers=lambda _id: [], client=session
+        )
         async with TestClient(TestServer(web_application(f"{BASE}/", sites, view))) as client:
             yield client
 

@@ -28,6 +28,8 @@ class Worker:
 
     sites: dict[str, str | None] = field(default_factory=dict)
     """When each site was deleted, None for a living one."""
+    followed: dict[str, tuple[str | None, float]] = field(default_factory=dict)
+    """Sites that it has as a standby: when each was deleted, and how many seconds old that is."""
     is_recovering: bool = False
     partitions: set[int] = field(default_factory=set)
     """Owned and recovered; each worker gets one unless it is said otherwise."""
@@ -42,6 +44,12 @@ class Worker:
         if site_id not in self.sites:
             return None
         return orjson.dumps({"site_id": site_id, "worker": self.url}), self.sites[site_id]
+
+    def look_up_stale(self, site_id: str) -> tuple[bytes, str | None, float] | None:
+        if site_id not in self.followed:
+            return None
+        deleted_at, seconds = self.followed[site_id]
+        return orjson.dumps({"site_id": site_id, "stale_by_seconds": seconds}), deleted_at, seconds
 
 
 @asynccontextmanager
@@ -64,10 +72,11 @@ async def serving(*workers: Worker) -> AsyncIterator[None]:
             worker.partitions = worker.partitions or {len(servers)}
             view = SiteView(
                 worker.look_up,
-                lambda worker=worker: worker.partitions,  # type: ignore[misc]
-                len(workers),
-                lambda _id, worker=worker: worker.peers,  # type: ignore[misc]
-                client,
+                worker.look_up_stale,
+                owned=lambda worker=worker: worker.partitions,  # type: ignore[misc]
+                partitions=len(workers),
+                peers=lambda _id, worker=worker: worker.peers,  # type: ignore[misc]
+                client=client,
             )
             health = HealthView(dict, lambda: {"ready": True}, CollectorRegistry())
             servers.append(listening(web_application(BASE, view, health)))
@@ -334,3 +343,33 @@ async def test_a_bug_is_a_problem_that_tells_nothing_of_the_inside(caplog: pytes
 
     assert (found.status, is_problem(found), "inside" in str(found.body)) == (500, True, False)
     assert "ZeroDivisionError: inside s1" in caplog.text
+
+
+async def test_a_site_whose_owner_is_missing_is_answered_by_the_freshest_standby_with_its_age() -> None:
+    asked = Worker(partitions={0})
+    older, fresher = Worker(followed={"s1": (None, 7.5)}, partitions={0}), Worker(followed={"s1": (None, 0.25)})
+    gone = Worker()
+    async with serving(asked, older, fresher, gone):
+        asked.peers = [older.url, fresher.url, "http://127.0.0.1:9"]
+        answer = await get(asked, "s1")
+
+    assert (answer.status, answer.body) == (200, {"site_id": "s1", "stale_by_seconds": 0.25})
+
+
+async def test_the_asked_workers_own_standby_answers_when_no_other_worker_is_there() -> None:
+    asked = Worker(followed={"s1": (None, 3.0), "s2": (DELETED_AT, 4.0)})
+    async with serving(asked, Worker()):
+        asked.peers = ["http://127.0.0.1:9"]
+        living, deleted = await get(asked, "s1"), await get(asked, "s2")
+
+    assert (living.status, living.body["stale_by_seconds"]) == (200, 3.0)
+    assert (deleted.status, deleted.body["stale_by_seconds"], deleted.body["deleted_at"]) == (410, 4.0, DELETED_AT)
+
+
+async def test_the_owners_answer_goes_before_any_standbys() -> None:
+    asked, owner = Worker(followed={"s1": (None, 0.0)}), Worker({"s1": None})
+    standby = Worker(followed={"s1": (None, 0.0)})
+    async with serving(asked, standby, owner):
+        answer = await get(asked, "s1")
+
+    assert answer.body == {"site_id": "s1", "worker": owner.url}
