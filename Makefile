@@ -6,7 +6,7 @@ PACKAGES := agents clients codecs config dev engine rules settings stores teleme
 CHECKED := $(PACKAGES) tests app.py cli.py __init__.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast lint format lock bench clean
+.PHONY: help setup setup-dev run test test-fast chaos lint format lock bench clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ test: setup-dev ## every test, those on the real Kafka too
 
 test-fast: setup-dev ## the tests that need no broker
 	@$(BIN)/pytest --ignore=tests/broker
+
+chaos: setup-dev ## faults under load for SECONDS=300, with a SEED= to repeat a run
+	@$(BIN)/python -m sitehub.tests.broker.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))
 
 lint: setup-dev ## ruff, mypy, the contracts of imports
 	@$(BIN)/ruff check .

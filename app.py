@@ -16,8 +16,8 @@ from sitehub.agents.gate import TargetGate
 from sitehub.agents.web_server import WebServer
 from sitehub.clients.target import Target
 from sitehub.engine.app import EngineApp
-from sitehub.engine.engine import Observer
 from sitehub.engine.source import Handover, Source, fold
+from sitehub.rules.times import rfc3339
 from sitehub.settings import Settings
 from sitehub.stores.sites import SiteTables
 from sitehub.telemetry.metrics import Metrics
@@ -25,7 +25,7 @@ from sitehub.topics.declared import SITE_EVENTS, deliveries_of, names_of
 from sitehub.web.health import HealthView
 from sitehub.web.server import web_application
 from sitehub.web.sites import SiteView
-from sitehub.wiring import delivery_of, kafka_client, site_handler, sync_rules, target_settings
+from sitehub.wiring import delivery_of, engine_observer, kafka_client, site_handler, sync_rules, target_settings
 
 SESSION_SECONDS = 10.0
 HEARTBEAT_SECONDS = 1.0
@@ -51,7 +51,7 @@ class HubApp(EngineApp):
             settings.app_id,
             client=kafka_client(settings),
             directory=settings.data / "tables",
-            observer=Observer(recovered=self._recovered, troubled=self._troubled),
+            observer=engine_observer(self.metrics),
             broker_session_timeout=SESSION_SECONDS,
             broker_heartbeat_interval=HEARTBEAT_SECONDS,
             topic_partitions=self._partitions,
@@ -62,6 +62,7 @@ class HubApp(EngineApp):
         self._add_sites()
         for name in sorted(self._rules.targets):
             self._add_target(name)
+        self.metrics.recovery_seconds_left.set_function(lambda: self.engine.recovery.seconds_left or 0.0)
         self._host, self._port = host, port
 
     def on_init_dependencies(self) -> Iterable[Any]:
@@ -115,27 +116,27 @@ class HubApp(EngineApp):
 
     def _health(self) -> dict[str, Any]:
         troubles = {f"{tp.topic}-{tp.partition}": error for tp, error in self.engine.troubles.items()}
+        kafka = self.broker_watch
         return {
-            "status": "degraded" if troubles else "ok",
+            "status": "degraded" if troubles or kafka.trouble else "ok",
             "app_id": self.settings.app_id,
             "config_id": self.settings.config_id,
             "ready": self.engine.ready,
             "partitions": sorted(f"{tp.topic}-{tp.partition}" for tp in self.engine.partitions),
-            "standbys": [f"{table}-{number}" for table, number in self.engine.standbys],
+            "standbys": sorted(f"{table}-{number}" for table, number in self.engine.tables.standbys),
             "troubles": troubles,
+            "kafka": {"error": kafka.trouble, "since": rfc3339(kafka.since) if kafka.since else None},
             "off": self.off,
         }
 
     def _readiness(self) -> dict[str, Any]:
         recovery = self.engine.recovery
-        return {"ready": self.engine.ready, "recovered_rows": recovery.rows, "remaining_records": recovery.remaining}
-
-    def _recovered(self, rows: int, remaining: int) -> None:
-        self.metrics.recovered_rows.inc(rows)
-        self.metrics.recovery_remaining.set(remaining)
-
-    def _troubled(self, tp: Any, _error: BaseException) -> None:
-        self.metrics.partition_failures.labels(tp.topic).inc()
+        return {
+            "ready": self.engine.ready,
+            "recovered_rows": recovery.rows,
+            "remaining_records": recovery.remaining,
+            "seconds_left": recovery.seconds_left,
+        }
 
 
 class Connections(Service):

@@ -1,5 +1,6 @@
 """From settings to what the parts take."""
 
+import contextlib
 import ssl
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from sitehub.clients.target import Target, TargetSettings
 from sitehub.codecs.avro_events import AvroDecoder, read_folder
 from sitehub.codecs.events import EventDecoder
 from sitehub.codecs.schemas import shipped_schemas
+from sitehub.engine.observer import Observer, State
+from sitehub.engine.partition import TopicPartition
 from sitehub.rules.mapping import Mapping, MappingEntry
 from sitehub.rules.retry import RetryPolicy
 from sitehub.rules.sync import SyncRule, SyncRules
@@ -125,3 +128,24 @@ def delivery_of(settings: Settings, name: str, target: Target, gate: Gate, metri
         results_topic=names.sync_results,
         dead_letter_topic=dead_letters_of(names.commands(name)),
     )
+
+
+def engine_observer(metrics: Metrics) -> Observer:
+    """What tells the metrics how the engine does."""
+
+    def recovered(rows: int, remaining: int) -> None:
+        metrics.recovered_rows.inc(rows)
+        metrics.recovery_remaining.set(remaining)
+
+    def committed(tp: TopicPartition, seconds: float) -> None:
+        metrics.transactions.labels(tp.topic).inc()
+        metrics.transaction_duration.labels(tp.topic).observe(seconds)
+
+    def state(tp: TopicPartition, state: State | None) -> None:
+        if state is None:
+            with contextlib.suppress(KeyError):
+                metrics.partition_state.remove(tp.topic, str(tp.partition))
+        else:
+            metrics.partition_state.labels(tp.topic, str(tp.partition)).set(state)
+
+    return Observer(recovered, lambda tp, _error: metrics.partition_failures.labels(tp.topic).inc(), committed, state)

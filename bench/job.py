@@ -11,7 +11,7 @@ import msgspec
 
 from sitehub.engine.app import EngineApp
 from sitehub.engine.batch import Message, Outcome, PartitionBatch, ReadRows, Row
-from sitehub.engine.engine import Observer
+from sitehub.engine.observer import Observer
 from sitehub.engine.source import Source, fold
 
 PARTITIONS = 6

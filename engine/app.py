@@ -1,6 +1,6 @@
 """A Faust application in whose group the engine runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,9 @@ import faust
 from faust.app.base import BootStrategy
 from faust.topics import Topic
 
-from sitehub.engine.engine import Engine, Observer
+from sitehub.engine.broker_watch import BrokerWatch
+from sitehub.engine.engine import Engine
+from sitehub.engine.observer import Observer
 from sitehub.engine.recovery import TableManager
 from sitehub.engine.source import Source
 from sitehub.engine.transport import Transport
@@ -54,6 +56,7 @@ class EngineApp(faust.App):
             **options,
         )
         self.client = client
+        self.broker_watch = BrokerWatch(client)
         self.transport = Transport(self.conf.broker, self)
         self.engine = Engine(
             app_id=app_id,
@@ -62,6 +65,10 @@ class EngineApp(faust.App):
             session_timeout_seconds=self.conf.broker_session_timeout,
             observer=observer,
         )
+
+    def on_init_dependencies(self) -> Iterable[Any]:
+        """What runs beside Faust's own services."""
+        return [self.broker_watch, *super().on_init_dependencies()]
 
     def add_source(self, source: Source, partitions: int) -> None:
         """Handle `source`: the group assigns its partitions, and its table's as actives and standbys beside them."""

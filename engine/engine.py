@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sitehub.engine.changelog import follow, restore
+from sitehub.engine.changelog import restore
 from sitehub.engine.failures import Remedy, remedy
+from sitehub.engine.observer import Observer, Recovery, State
 from sitehub.engine.partition import Partition, TopicPartition
 from sitehub.engine.source import Handover, Source
 from sitehub.engine.store import Store
+from sitehub.engine.tables import Tables
 
 log = logging.getLogger(__name__)
 
@@ -20,36 +21,6 @@ DRAIN_SECONDS = 5.0
 """A rebalance or a stop waits this long for what was begun, then leaves it to the next owner's fence."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
-
-
-@dataclass(slots=True)
-class Recovery:
-    """How far the restore under way has come."""
-
-    rows: int = 0
-    remaining: int = 0
-    began: float = 0.0
-
-    def add(self, rows: int, remaining: int) -> None:
-        """Note what was applied, and how many changelog offsets remain."""
-        self.began = self.began or time.monotonic()
-        self.rows += rows
-        self.remaining = remaining
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At the rate so far; None before anything was applied."""
-        if not self.remaining:
-            return 0.0
-        return self.remaining * (time.monotonic() - self.began) / self.rows if self.rows else None
-
-
-@dataclass(slots=True)
-class Observer:
-    """What the engine tells about itself; by default nobody listens."""
-
-    recovered: Callable[[int, int], None] = lambda _rows, _remaining: None
-    troubled: Callable[[TopicPartition, BaseException], None] = lambda _tp, _error: None
 
 
 @dataclass(slots=True)
@@ -68,52 +39,40 @@ class Engine:
     partitions: dict[TopicPartition, Partition] = field(default_factory=dict)
     troubles: dict[TopicPartition, str] = field(default_factory=dict)
     recovery: Recovery = field(default_factory=Recovery)
+    tables: Tables = field(init=False)
     _assigned: bool = False
     _recovered: set[TopicPartition] = field(default_factory=set)
     _starting: asyncio.Task[dict[TopicPartition, Partition]] | None = None
-    _stores: dict[tuple[str, int], Store] = field(default_factory=dict)
-    _standbys: set[tuple[str, int]] = field(default_factory=set)
     _tasks: dict[TopicPartition, asyncio.Task[None]] = field(default_factory=dict)
-    _following: asyncio.Task[None] | None = None
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        """Nothing is opened before the first assignment."""
+        self.tables = Tables(self.directory)
 
     def add(self, source: Source) -> None:
         """Handle `source` from the next assignment on."""
         self.sources[source.topic] = source
+        self.tables.changelogs[source.table] = source.changelog
 
     @property
     def ready(self) -> bool:
         """Whether every assigned partition has been recovered."""
         return self._assigned and self._tasks.keys() <= self._recovered
 
-    @property
-    def standbys(self) -> list[tuple[str, int]]:
-        """Table partitions that this worker follows."""
-        return sorted(self._standbys)
-
     def lookup(self, table: str, key: bytes) -> bytes | None:
         """Value of the row in any partition of `table` that this worker owns; raises LookupError while recovering."""
         if not self.ready:
             raise LookupError("recovering")
-        for (name, number), store in self._stores.items():
-            if name == table and (name, number) not in self._standbys:
-                value = store.get([key])[0]
-                if value is not None:
-                    return value
-        return None
+        return self.tables.find(table, key)
 
     def lookup_stale(self, table: str, key: bytes) -> tuple[bytes, float] | None:
         """The row in a partition that is followed or recovered here, and when (since 1970) it was known to be current.
 
         It may have been superseded since; it never is a state that never was.
         """
-        owned = {(self._source(tp).table, tp.partition) for tp in self._recovered if tp in self.partitions}
-        for (name, number), store in self._stores.items():
-            if name == table and (name, number) not in owned and store.current_at:
-                value = store.get([key])[0]
-                if value is not None:
-                    return value, store.current_at
-        return None
+        recovered = {(self._source(tp).table, tp.partition) for tp in self._recovered}
+        return self.tables.find_stale(table, key, recovered)
 
     async def prepare(self) -> None:
         """A rebalance begins: drain what has effects outside Kafka. All else runs on."""
@@ -132,16 +91,16 @@ class Engine:
         async with self._lock:
             wanted = {TopicPartition(*tp) for tp in actives if tp[0] in self.sources}
             running = {tp for tp in self.partitions if not fresh and tp not in self.troubles}
-            await self._stop_following()
+            await self.tables.stop_following()
             await self._give_up(tp for tp in list(self._tasks) if tp not in wanted or tp not in running)
-            self._keep_stores(wanted, standbys)
+            self.tables.keep({(self._source(tp).table, tp.partition) for tp in wanted}, self._followed(standbys))
             self.recovery = Recovery()
             coming = wanted - self.partitions.keys()
             if not await self._start_all(coming):
                 return False
             for tp in coming:
                 self._tasks[tp] = asyncio.create_task(self._run(tp), name=f"{tp.topic}-{tp.partition}")
-            self._following = asyncio.create_task(self._follow()) if self._standbys else None
+            self.tables.follow(self.client)
             self._assigned = True
             return True
 
@@ -150,9 +109,9 @@ class Engine:
         self._interrupt()
         self._assigned = False
         async with self._lock:
-            await self._stop_following()
+            await self.tables.stop_following()
             await self._give_up(list(self._tasks))
-            self._keep_stores(set(), ())
+            self.tables.keep(set(), set())
 
     def _interrupt(self) -> None:
         """End a restore that is under way: what it is for may go to another worker."""
@@ -177,24 +136,28 @@ class Engine:
     def _source(self, tp: TopicPartition) -> Source:
         return self.sources[tp.topic]
 
-    def _keep_stores(self, wanted: set[TopicPartition], standbys: Iterable[TopicPartition]) -> None:
-        """Open the stores of both kinds, close all others."""
+    def _followed(self, standbys: Iterable[TopicPartition]) -> set[tuple[str, int]]:
         tables = {source.changelog: source.table for source in self.sources.values()}
-        actives = {(self._source(tp).table, tp.partition) for tp in wanted}
-        self._standbys = {(tables[topic], number) for topic, number in standbys if topic in tables} - actives
-        for name in self._stores.keys() - actives - self._standbys:
-            self._stores.pop(name).close()
-        for table, number in (actives | self._standbys) - self._stores.keys():
-            self._stores[table, number] = Store(self.directory / f"{table}-{number}")
+        return {(tables[topic], number) for topic, number in standbys if topic in tables}
 
     def _store(self, tp: TopicPartition) -> Store:
-        return self._stores[self._source(tp).table, tp.partition]
+        return self.tables.stores[self._source(tp).table, tp.partition]
 
     async def _start(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, Partition]:
         """New producers, which fence; stores up to the end of their changelogs; where each source goes on."""
         started = {
-            tp: Partition(self._source(tp), tp.partition, self._store(tp), self.client, self.app_id) for tp in tps
+            tp: Partition(
+                self._source(tp),
+                tp.partition,
+                self._store(tp),
+                self.client,
+                self.app_id,
+                committed=self.observer.committed,
+            )
+            for tp in tps
         }
+        for tp in started:
+            self.observer.state(tp, State.RECOVERING)
         try:
             await asyncio.gather(*(partition.fence() for partition in started.values()))
             stores = {(self._source(tp).changelog, tp.partition): self._store(tp) for tp in started}
@@ -208,6 +171,7 @@ class Engine:
             await asyncio.gather(*(partition.stop() for partition in started.values()))
             raise
         self._recovered.update(started)
+        self.recovery.end()
         return started
 
     def _progress(self, rows: int, remaining: int) -> None:
@@ -221,6 +185,7 @@ class Engine:
             began = now()
             try:
                 partition = self.partitions.get(tp) or await self._recover(tp)
+                self.observer.state(tp, State.RUNNING)
                 return await partition.run()
             except Exception as error:
                 failed = self.partitions.pop(tp, None)
@@ -231,6 +196,7 @@ class Engine:
                         return None
                 log.exception("partition_failed %s-%d", *tp)
                 self.troubles[tp] = repr(error)
+                self.observer.state(tp, State.TROUBLED)
                 self.observer.troubled(tp, error)
                 if now() - began > LONGEST_PAUSE_SECONDS:
                     pause = FIRST_PAUSE_SECONDS
@@ -267,22 +233,6 @@ class Engine:
         await asyncio.gather(task, return_exceptions=True)
         self.troubles.pop(tp, None)
         self._recovered.discard(tp)
+        self.observer.state(tp, None)
         if (left := self.partitions.pop(tp, None)) is not None:
             await left.stop()
-
-    async def _follow(self) -> None:
-        """Keep the standbys' stores up to date, whatever fails."""
-        changelogs = {source.table: source.changelog for source in self.sources.values()}
-        stores = {(changelogs[table], number): self._stores[table, number] for table, number in self._standbys}
-        while True:
-            try:
-                await follow(self.client, stores)
-            except Exception:
-                log.exception("standby_failed")
-                await asyncio.sleep(FIRST_PAUSE_SECONDS)
-
-    async def _stop_following(self) -> None:
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
-            self._following = None

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import aiokafka
@@ -37,7 +38,17 @@ class Partition:
     and goes on from what the changelog says.
     """
 
-    def __init__(self, source: Source, number: int, store: Store, client: Mapping[str, Any], app_id: str) -> None:
+    def __init__(
+        self,
+        source: Source,
+        number: int,
+        store: Store,
+        client: Mapping[str, Any],
+        app_id: str,
+        *,
+        committed: Callable[[TopicPartition, float], None] = lambda _tp, _seconds: None,
+    ) -> None:
+        """`committed` is told each transaction's time in seconds."""
         self.source = source
         self.number = number
         self.next_offset = 0
@@ -48,6 +59,7 @@ class Partition:
         self._committing = asyncio.Lock()
         self._failure: BaseException | None = None
         self._draining = False
+        self._committed = committed
 
     @property
     def tp(self) -> TopicPartition:
@@ -104,6 +116,7 @@ class Partition:
         changelog: list[Message] = [(key, value, []) for key, value in rows]
         topic = self.source.changelog
         async with self._committing:
+            began = time.monotonic()
             try:
                 end = await self._producer.transact({**outcome.sends, topic: changelog}, self.number, last=topic)
                 self._store.update(rows, end)
@@ -111,6 +124,7 @@ class Partition:
                 self._failure = error
                 raise
             self.next_offset = next_offset
+        self._committed(self.tp, time.monotonic() - began)
         outcome.committed()
 
     async def run(self) -> None:

@@ -68,3 +68,6 @@ class Metrics:
         self.recovery_remaining = self._gauge(
             "recovery_remaining_rows", "Changelog offsets still to be read, markers of transactions among them"
         )
+        self.recovery_seconds_left = self._gauge(
+            "recovery_seconds_left", "Until the restore under way ends, at its rate so far"
+        )

@@ -10,7 +10,7 @@ from aiohttp import web
 from sitehub.agents.web_server import WebServer
 from sitehub.engine.app import EngineApp
 from sitehub.engine.batch import Outcome, PartitionBatch, ReadRows
-from sitehub.engine.engine import Observer
+from sitehub.engine.observer import Observer
 from sitehub.engine.source import Source, fold
 
 PARTITIONS = 4
@@ -28,7 +28,12 @@ def count(output: str, batch: PartitionBatch, read: ReadRows) -> Outcome:
     return Outcome([(key, b"%d" % number) for key, number in counts.items()], {output: sent})
 
 
-def main(bootstrap: str, prefix: str, data: str, port: int) -> None:
+def main(bootstrap: str, prefix: str, data: str, port: int, defects: set[str]) -> None:
+    if defects:
+        from sitehub.tests.broker.defects import install
+
+        Path(data).mkdir(parents=True, exist_ok=True)
+        install(defects, Path(data))
     app = EngineApp(
         f"{prefix}counting",
         client={"bootstrap_servers": bootstrap},
@@ -77,4 +82,4 @@ def main(bootstrap: str, prefix: str, data: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), set(filter(None, sys.argv[5].split(","))))

@@ -57,7 +57,8 @@ class Crew:
             producer.poll(0)
         assert producer.flush(30) == 0
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, defects: str = "") -> None:
+        """Start a worker; `defects` are those of `defects.py`, by commas."""
         port = self.ports.setdefault(name, free_port())
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
@@ -69,6 +70,7 @@ class Crew:
                     self.prefix,
                     str(self.folder / name),
                     str(port),
+                    defects,
                 ],
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -53,6 +53,8 @@ class Workload:
     calls: dict[str, list[Call]] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
     duplicates: int = 0
+    history: dict[str, list[str]] = field(default_factory=dict)
+    """By site the states it goes through, version 1 first: attributes and contract as JSON."""
 
 
 def address(rng: random.Random) -> dict[str, str]:
@@ -74,6 +76,11 @@ def billing_address(source: dict[str, str]) -> dict[str, Any]:
     }
 
 
+def state(site: ModelSite) -> str:
+    """Attributes and contract, comparable."""
+    return json.dumps([site.attributes, site.contract_info], sort_keys=True)
+
+
 def make(seed: int, events: int, sites: int) -> Workload:
     """About 2 % malformed, 5 % duplicates and 5 % no-op updates among `events` events."""
     rng, work = random.Random(seed), Workload()
@@ -88,6 +95,7 @@ def make(seed: int, events: int, sites: int) -> Workload:
             work.duplicates += 1
         else:
             event = _event(rng, work, site_id, number, is_noop=chance < 0.12)
+            work.history.setdefault(site_id, []).append(state(work.sites[site_id]))
             last[site_id] = json.dumps(event).encode()
             work.sent.append(Sent(site_id.encode(), last[site_id]))
     return work

@@ -28,6 +28,8 @@ def declared(of: Metrics) -> list[MetricWrapperBase]:
         ("rules_waiting", ["target"], "sitehub_rules_waiting"),
         ("calls", ["target", "status"], "sitehub_calls_total"),
         ("call_duration", ["target"], "sitehub_call_duration_seconds_bucket"),
+        ("commands_ended", ["target", "status"], "sitehub_commands_ended_total"),
+        ("recovery_seconds_left", [], "sitehub_recovery_seconds_left"),
         ("delivery_lag", ["target"], "sitehub_delivery_lag_seconds_bucket"),
         ("sync_lag", ["target"], "sitehub_sync_lag_seconds"),
         ("error_rate", ["target"], "sitehub_error_rate_percent"),

@@ -1,0 +1,46 @@
+"""`make chaos`: chaos for as long as one says; exit code 1 at the first violation."""
+
+import argparse
+import json
+import random
+import tempfile
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+
+from sitehub.dev.kafka import EmbeddedKafka, free_port
+from sitehub.dev.names import Names
+from sitehub.tests.broker.chaos.run import run
+from sitehub.tests.broker.hub import Hub
+
+
+def main() -> int:
+    """Run, and print the report as JSON."""
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=300, help="how long events come; default %(default)s")
+    parser.add_argument("--seed", type=int, help="repeats a run's order of faults; default: a new one")
+    options = parser.parse_args()
+    seed = options.seed if options.seed is not None else random.randrange(1_000_000)
+    print(f"seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        kafka = EmbeddedKafka(Path(name) / "kafka", free_port())
+        kafka.start()
+        folder = Path(name) / "hub"
+        folder.mkdir()
+        hub = Hub(kafka.bootstrap, Names().topic(""), folder)
+        try:
+            report = run(hub, kafka, seed, options.seconds, lambda text: print(text, flush=True))
+        except AssertionError:
+            traceback.print_exc()
+            print(f"VIOLATED with seed {seed}")
+            return 1
+        finally:
+            hub.stop()
+            kafka.resume()
+            kafka.stop()
+    print(json.dumps(asdict(report)))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
