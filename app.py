@@ -82,7 +82,9 @@ class HubApp(EngineApp):
             return
         names, target = self._names, Target(settings)
         self.targets[name] = target
-        delivery = delivery_of(self.settings, name, target, TargetGate(), self.metrics)
+        delivery = delivery_of(
+            self.settings, name, target, TargetGate(), self.metrics, lease_seconds=SESSION_SECONDS / 2
+        )
         self.deliveries[name] = delivery
         table = deliveries_of(name)
         source = Source(

@@ -112,7 +112,9 @@ def retry_policy(block: Integration) -> RetryPolicy:
     return RetryPolicy(policy.max_retries, policy.backoff_multiplier, policy.initial_delay)
 
 
-def delivery_of(settings: Settings, name: str, target: Target, gate: Gate, metrics: Metrics) -> Delivery:
+def delivery_of(
+    settings: Settings, name: str, target: Target, gate: Gate, metrics: Metrics, *, lease_seconds: float
+) -> Delivery:
     """What the loops of a target's partitions share."""
     names, block = names_of(settings), settings.configuration.integrations[name]
     rules = settings.configuration.realtime_sync_rules
@@ -125,6 +127,7 @@ def delivery_of(settings: Settings, name: str, target: Target, gate: Gate, metri
         parks_rejected=block.on_rejected == "park_site",
         metrics=metrics,
         now=time.time,
+        lease_seconds=lease_seconds,
         results_topic=names.sync_results,
         dead_letter_topic=dead_letters_of(names.commands(name)),
     )

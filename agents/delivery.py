@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -31,6 +32,8 @@ MAX_HELD_BYTES = 16 << 20
 """The same in bytes of their records."""
 MAX_OPEN = 100_000
 """Commands from the first unfinished one on, those among them that a newer one has superseded."""
+MAX_UNCOMMITTED = 2_000
+"""Results that gather for one transaction before calls wait for it."""
 LOOK_SECONDS = 0.1
 """While no more are read, this often it is looked whether the partition is to be given up."""
 
@@ -48,6 +51,8 @@ class Delivery:
     parks_rejected: bool
     metrics: Metrics
     now: Callable[[], float]
+    lease_seconds: float
+    """So long after a commit the partition can't be another worker's: less than the group's session time-out."""
     results_topic: str
     dead_letter_topic: str
     partitions: set["PartitionDelivery"] = field(default_factory=set)
@@ -91,6 +96,8 @@ class PartitionDelivery:
         self._room = asyncio.Event()
         self._committing = asyncio.Lock()
         self._bug: Exception | None = None
+        self._proven_at = time.monotonic()
+        self._waiting: list[SiteDelivery] = []
 
     @property
     def parked(self) -> int:
@@ -178,6 +185,24 @@ class PartitionDelivery:
             Work(record, call, is_older),
         )
 
+    def may_call(self, site: SiteDelivery) -> bool:
+        """Whether the partition is ours for sure; if not, `site` is offered again once a transaction has proved it.
+
+        Fencing keeps a worker that was frozen or cut off from writing to Kafka, not from calling targets.
+        """
+        if self.is_closing:
+            return False
+        is_ours = time.monotonic() - self._proven_at < self._delivery.lease_seconds
+        if is_ours and len(self.changes.results) < MAX_UNCOMMITTED:
+            return True
+        self.call_after_commit(site)
+        return False
+
+    def call_after_commit(self, site: SiteDelivery) -> None:
+        """Offer `site` again once all of `changes` is committed."""
+        self._waiting.append(site)
+        self._news.set()
+
     def changed(self) -> None:
         """Commit soon."""
         self._news.set()
@@ -219,7 +244,7 @@ class PartitionDelivery:
             if self._bug is not None:
                 raise self._bug
             changes, self.changes = self.changes, Changes()
-            if not changes.is_empty:
+            if not changes.is_empty or self._waiting:
                 await self._write(changes)
 
     async def _write(self, changes: Changes) -> None:
@@ -230,13 +255,17 @@ class PartitionDelivery:
             self._delivery.results_topic: changes.result_messages(),
             self._delivery.dead_letter_topic: [letter for _, letter in changes.dead_letters],
         }
+        began, waiting, self._waiting = time.monotonic(), self._waiting, []
         await self._partition.commit(
             Outcome(changes.table(), sends, lambda: self._count(changes)),
             self._partition.next_offset if next_offset is None else next_offset,
         )
-        for site in changes.ended:
-            if not site.committed():
-                del self._sites[site.key]
+        self._proven_at = began
+        for site in waiting:
+            self.dispatcher.offer(site)
+        for ended in changes.ended:
+            if not ended.committed():
+                del self._sites[ended.key]
         self._room.set()
 
     def _count(self, changes: Changes) -> None:

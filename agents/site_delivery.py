@@ -34,6 +34,14 @@ class Owner(Protocol):
         """Seconds since 1970."""
         ...
 
+    def may_call(self, site: "SiteDelivery") -> bool:
+        """Whether `site` may be called for now; if not, and the partition is not given up, it is offered again."""
+        ...
+
+    def call_after_commit(self, site: "SiteDelivery") -> None:
+        """Offer `site` again once all of `changes` is committed."""
+        ...
+
     def changed(self) -> None:
         """Something was added to `changes`."""
         ...
@@ -102,13 +110,18 @@ class SiteDelivery:
         elif self._is_idle:
             self._is_idle = False
             self._recall_attempts()
+            # A former owner may have begun the first one that has not ended: it is made again, not superseded.
+            command.is_started |= self._is_new and command.content is not None and command.content.is_older
             self._offer()
 
     def begin(self) -> tuple[Call, bool] | None:
         """The next call, and whether it may have been made before: a former owner had one call of a site in flight."""
-        if self.owner.is_closing:
+        if not self.owner.may_call(self):
             return None
-        self._end_superseded(self.queue.take_superseded())
+        if superseded := self.queue.take_superseded():
+            self._end_superseded(superseded)
+            self.owner.call_after_commit(self)  # else a next owner might call for them after their carrier
+            return None
         head = self.queue.items[0]
         head.is_started = True
         if head.content is None:

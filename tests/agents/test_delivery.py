@@ -37,7 +37,7 @@ def metrics() -> Metrics:
     return Metrics(CollectorRegistry())
 
 
-def loop(target: Any, metrics: Metrics, retry: RetryPolicy = QUICK, slots: int = 64) -> Loop:
+def loop(target: Any, metrics: Metrics, retry: RetryPolicy = QUICK, slots: int = 64, lease_seconds: float = 60) -> Loop:
     return delivery_loop(
         Delivery(
             target="billing",
@@ -48,6 +48,7 @@ def loop(target: Any, metrics: Metrics, retry: RetryPolicy = QUICK, slots: int =
             parks_rejected=False,
             metrics=metrics,
             now=lambda: NOW_SECONDS,
+            lease_seconds=lease_seconds,
             results_topic="sync-results",
             dead_letter_topic="billing-commands.dead-letter",
         )
@@ -289,6 +290,27 @@ async def test_a_commit_that_fails_ends_the_loop_with_its_error(metrics: Metrics
 
     assert raised.group_contains(ConnectionError)
     assert target.calls == ["e1"]
+
+
+async def test_after_a_pause_a_call_waits_until_a_transaction_has_proved_whose_the_partition_is(
+    metrics: Metrics,
+) -> None:
+    class Fenced(FakePartition):
+        async def commit(self, *_: Any) -> None:
+            raise ConnectionError("another worker has it")
+
+    ours, lost, target = FakePartition(record(1)), Fenced(record(1)), FakeTarget()
+    async with running(loop(target, metrics, lease_seconds=0.02), ours):
+        await until(lambda: ours.statuses() == [("e1", "delivered")])
+        await asyncio.sleep(0.05)
+        ours.come(record(2))
+        await until(lambda: ours.statuses()[1:] == [("e2", "delivered")])
+    assert ours.commits >= 3
+
+    target.calls.clear()
+    with pytest.raises(ExceptionGroup):
+        await loop(target, metrics, lease_seconds=0)(lost)  # type: ignore[arg-type]
+    assert target.calls == []
 
 
 @settings(max_examples=60, deadline=None)

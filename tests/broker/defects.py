@@ -36,6 +36,6 @@ def install(defects: set[str], folder: Path) -> None:
         def __init__(self, client: Any, transactional_id: str, transaction_timeout_ms: int = 60_000) -> None:
             super().__init__(client, f"{transactional_id}-{uuid.uuid4()}", transaction_timeout_ms)
 
-    engine_module.Partition = BrokenPartition  # type: ignore[misc, attr-defined]
+    engine_module.Partition = BrokenPartition  # type: ignore[attr-defined]
     if "no_fence" in defects:
-        partition_module.TransactionalProducer = UnfencedProducer  # type: ignore[misc, attr-defined]
+        partition_module.TransactionalProducer = UnfencedProducer  # type: ignore[attr-defined]

@@ -61,7 +61,9 @@ def judge_calls(work: Workload, found: Evidence) -> None:
             assert key not in keys[:-1], f"{site_id}: {key} again after a later call"
             if key not in keys:
                 keys.append(key)
-        assert keys == [call.command_id for call in calls if call.command_id not in superseded], site_id
+        expected = [call.command_id for call in calls if call.command_id not in superseded]
+        told = {key: [one.status for one in found.outcomes.by_command[key]] for key in {*keys, *expected}}
+        assert keys == expected, (site_id, told, seen[site_id])
         newest = {(call.method, call.path): call.command_id for call in calls}
         assert not superseded & set(newest.values()), site_id
         by_key = {call.command_id: call for call in calls}
