@@ -46,6 +46,18 @@ class _Reader:
         self._stores = {aiokafka.TopicPartition(*name): store for name, store in stores.items()}
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._begin()
+        except BaseException:  # cancelled too: nobody else would close the connections
+            await self._consumer.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._consumer.stop()
+
+    async def _begin(self) -> None:
+        """Seek each partition to where its store stands."""
         await self._consumer.start()
         tps = list(self._stores)
         self._consumer.assign(tps)
@@ -58,10 +70,6 @@ class _Reader:
                 self._unproven.add(tp)
             else:
                 self._rebuild(tp)
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        await self._consumer.stop()
 
     async def apply(self) -> int:
         """Apply what the next fetch brings; the number of rows."""

@@ -1,6 +1,8 @@
 """A worker that counts the records of each key: every count must appear once, in order, whatever happens to workers."""
 
+import asyncio
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ def count(output: str, batch: PartitionBatch, read: ReadRows) -> Outcome:
 
 
 def main(bootstrap: str, prefix: str, data: str, port: int, defects: set[str]) -> None:
-    if defects:
+    if defects - {"dynamic"}:
         from sitehub.tests.broker.defects import install
 
         Path(data).mkdir(parents=True, exist_ok=True)
@@ -43,7 +45,7 @@ def main(bootstrap: str, prefix: str, data: str, port: int, defects: set[str]) -
         broker_heartbeat_interval=0.5,
         topic_partitions=PARTITIONS,
         table_standby_replicas=1,
-        consumer_group_instance_id=Path(data).name,
+        consumer_group_instance_id=None if "dynamic" in defects else Path(data).name,
         canonical_url=f"http://127.0.0.1:{port}",
     )
     handler = fold(lambda batch, read: count(f"{prefix}out", batch, read))
@@ -57,8 +59,18 @@ def main(bootstrap: str, prefix: str, data: str, port: int, defects: set[str]) -
                 "active": sorted(tp.partition for tp in engine.partitions),
                 "troubles": {str(tp.partition): error for tp, error in engine.troubles.items()},
                 "recovered_rows": engine.recovery.rows,
+                "generation": app.consumer._thread._consumer._coordinator.generation,
+                "files": len(list(Path("/proc/self/fd").iterdir())),
+                "threads": threading.active_count(),
+                "tasks": len(asyncio.all_tasks()),
             }
         )
+
+    async def rejoin(_request: web.Request) -> web.Response:
+        """Let the group settle anew, as if a member had come."""
+        thread = app.consumer._thread
+        thread.thread_loop.call_soon_threadsafe(thread._consumer._coordinator.request_rejoin)
+        return web.Response()
 
     async def get(request: web.Request) -> web.Response:
         key = request.query["key"].encode()
@@ -72,6 +84,7 @@ def main(bootstrap: str, prefix: str, data: str, port: int, defects: set[str]) -
     view = web.Application()
     view.router.add_get("/status", status)
     view.router.add_get("/get", get)
+    view.router.add_post("/rejoin", rejoin)
 
     @app.service
     class View(WebServer):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
@@ -82,6 +83,16 @@ class Crew:
             found: dict[str, Any] = get(f"http://127.0.0.1:{self.ports[name]}/status")[1]
             return found
         return {"ready": False, "active": [], "troubles": {}}
+
+    def rejoin(self, name: str) -> None:
+        """Make the worker's member join its group again."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.ports[name]}/rejoin", method="POST")
+        urllib.request.urlopen(request, timeout=5).close()  # noqa: S310 -- loopback
+
+    def holds(self, name: str) -> dict[str, int]:
+        """What a leak would make grow."""
+        status = self.status(name)
+        return {what: status[what] for what in ("files", "threads", "tasks")}
 
     def await_settled(self, *names: str, seconds: float = 40) -> None:
         """All partitions are owned once, by workers that are ready."""

@@ -26,7 +26,7 @@ class Outcomes:
         for name, told in self.by_command.items():
             statuses = [one.status for one in told]
             ends = [status for status in statuses if status in ENDS]
-            assert len(ends) <= 1, (name, statuses)
+            assert len(ends) <= 1, told
             assert not ends or statuses[-1] in ENDS, (name, statuses)
             assert statuses.count("parked") <= 1, (name, statuses)
             attempts = [one.attempt for one in told if one.attempt]

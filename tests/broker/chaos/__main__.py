@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+import shutil
 import tempfile
 import traceback
 from dataclasses import asdict
@@ -22,22 +23,21 @@ def main() -> int:
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.randrange(1_000_000)
     print(f"seed {seed}", flush=True)
-    with tempfile.TemporaryDirectory() as name:
-        kafka = EmbeddedKafka(Path(name) / "kafka", free_port())
-        kafka.start()
-        folder = Path(name) / "hub"
-        folder.mkdir()
-        hub = Hub(kafka.bootstrap, Names().topic(""), folder)
-        try:
-            report = run(hub, kafka, seed, options.seconds, lambda text: print(text, flush=True))
-        except AssertionError:
-            traceback.print_exc()
-            print(f"VIOLATED with seed {seed}")
-            return 1
-        finally:
-            hub.stop()
-            kafka.resume()
-            kafka.stop()
+    folder = Path(tempfile.mkdtemp(prefix="sitehub-chaos-"))
+    kafka = EmbeddedKafka(folder / "kafka", free_port())
+    kafka.start()
+    hub = Hub(kafka.bootstrap, Names().topic(""), folder)
+    try:
+        report = run(hub, kafka, seed, options.seconds, lambda text: print(text, flush=True))
+    except AssertionError:
+        traceback.print_exc()
+        print(f"VIOLATED with seed {seed}; logs and tables are in {folder}")
+        return 1
+    finally:
+        hub.stop()
+        kafka.resume()
+        kafka.stop()
+    shutil.rmtree(folder)
     print(json.dumps(asdict(report)))
     return 0
 

@@ -1,0 +1,100 @@
+"""What the engine leans on in Faust and aiokafka is still where it was; an upgrade that moves it must be looked at."""
+
+import inspect
+from importlib.metadata import version
+from typing import Any
+
+import aiokafka.consumer.fetcher as aiokafka_fetcher
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from faust import App
+from faust.app.base import BootStrategy
+from faust.tables.manager import TableManager as FaustTableManager
+from faust.tables.recovery import Recovery as FaustRecovery
+from faust.topics import Topic
+from faust.transport.drivers import aiokafka as driver
+
+from sitehub.engine.app import ConsumingOnly, DeclaredTopic, EngineApp
+from sitehub.engine.records import LeanPartitionRecords
+from sitehub.engine.recovery import Recovery, TableManager
+from sitehub.engine.transport import Consumer, ConsumerThread, RebalanceListener, Transport
+
+
+@pytest.mark.parametrize(("package", "looked_at"), [("faust-streaming", "0.15.3"), ("aiokafka", "0.14.0")])
+def test_the_versions_are_those_that_were_looked_at(package: str, looked_at: str) -> None:
+    assert version(package) == looked_at, "read docs/architecture.md, `What of Faust is replaced`, then change this"
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "names"),
+    [
+        (EngineApp, App, ["_consumer_wait_empty", "on_init_dependencies", "BootStrategy"]),
+        (DeclaredTopic, Topic, ["declare"]),
+        (ConsumingOnly, BootStrategy, ["enable_kafka_producer", "enable_web"]),
+        (Recovery, FaustRecovery, ["_restart_recovery", "_slurp_changelogs"]),
+        (TableManager, FaustTableManager, ["recovery"]),
+        (Transport, driver.Transport, ["Consumer"]),
+        (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer", "on_thread_stop"]),
+        (
+            Consumer,
+            driver.Consumer,
+            [
+                "RebalanceListener",
+                "_new_consumer_thread",
+                "create_topic",
+                "getmany",
+                "_get_active_partitions",
+                "perform_seek",
+            ],
+        ),
+        (RebalanceListener, driver.ConsumerRebalanceListener, ["on_partitions_assigned"]),
+        (LeanPartitionRecords, aiokafka_fetcher.PartitionRecords.__mro__[1], ["_consumer_record"]),
+    ],
+)
+def test_what_is_replaced_is_there_to_be_replaced(ours: type, theirs: type, names: list[str]) -> None:
+    for name in names:
+        assert hasattr(theirs, name), f"{theirs.__name__}.{name} is gone: it would never be called"
+        assert name in vars(ours), f"{ours.__name__}.{name} replaces nothing any more"
+
+
+@pytest.mark.parametrize(
+    ("method", "signature"),
+    [
+        (driver.AIOKafkaConsumerThread._create_worker_consumer, ["self", "transport"]),
+        (driver.ConsumerRebalanceListener.on_partitions_assigned, ["self", "assigned"]),
+        (driver.Consumer.create_topic, ["self", "topic", "partitions", "replication", "..."]),
+        (driver.Consumer.getmany, ["self", "timeout"]),
+        (driver.Consumer._get_active_partitions, ["self"]),
+        (App._consumer_wait_empty, ["self", "consumer", "logger"]),
+        (FaustRecovery._resume_streams, ["self", "generation_id"]),
+        (aiokafka_fetcher.PartitionRecords.__mro__[1]._consumer_record, ["self", "tp", "record"]),
+        (AIOKafkaProducer.create_batch, ["self"]),
+        (AIOKafkaProducer.send_batch, ["self", "batch", "topic", "partition"]),
+        (AIOKafkaConsumer.last_stable_offset, ["self", "partition"]),
+        (AIOKafkaConsumer.last_poll_timestamp, ["self", "partition"]),
+    ],
+)
+def test_it_is_called_as_before(method: Any, signature: list[str]) -> None:
+    names = list(inspect.signature(method).parameters)
+
+    assert names == signature or (signature[-1] == "..." and names[: len(signature) - 1] == signature[:-1])
+
+
+def test_bare_records_reach_the_parser_of_every_fetch() -> None:
+    assert aiokafka_fetcher.PartitionRecords is LeanPartitionRecords
+    assert "PartitionRecords(" in inspect.getsource(aiokafka_fetcher.Fetcher)
+
+
+def test_a_static_member_still_leaves_only_when_it_forgets_its_name() -> None:
+    assert "_group_instance_id" in inspect.getsource(GroupCoordinator)
+
+
+def test_what_faust_hands_to_its_recovery_is_still_asked_of_the_assignor() -> None:
+    app = App("guard", broker="kafka://127.0.0.1:1")
+
+    assert callable(app.assignor.assigned_actives)
+    assert callable(app.assignor.assigned_standbys)
+    assert callable(app.assignor.tables_metadata)
+    for name in ("signal_recovery_start", "_generation_id"):
+        assert name in inspect.getsource(FaustRecovery)
