@@ -13,6 +13,8 @@ from yarl import URL
 
 from sitehub.agents.delivery import Delivery, delivery_loop
 from sitehub.agents.gate import TargetGate
+from sitehub.agents.hub_channel import HubChannel
+from sitehub.agents.target_keeper import TargetKeeper
 from sitehub.agents.web_server import WebServer
 from sitehub.clients.target import Target
 from sitehub.engine.app import EngineApp
@@ -25,7 +27,15 @@ from sitehub.topics.declared import SITE_EVENTS, deliveries_of, names_of
 from sitehub.web.health import HealthView
 from sitehub.web.server import web_application
 from sitehub.web.sites import SiteView
-from sitehub.wiring import delivery_of, engine_observer, kafka_client, site_handler, sync_rules, target_settings
+from sitehub.wiring import (
+    delivery_of,
+    engine_observer,
+    kafka_client,
+    site_handler,
+    sync_rules,
+    target_gate,
+    target_settings,
+)
 
 SESSION_SECONDS = 10.0
 HEARTBEAT_SECONDS = 1.0
@@ -44,6 +54,7 @@ class HubApp(EngineApp):
         """Parts that are off, and why."""
         self.targets: dict[str, Target] = {}
         self.deliveries: dict[str, Delivery] = {}
+        self.gates: dict[str, TargetGate] = {}
         self._names = names_of(settings)
         self._rules = sync_rules(settings)
         self._partitions = settings.configuration.kafka_config.topics[SITE_EVENTS].partitions
@@ -59,6 +70,7 @@ class HubApp(EngineApp):
             table_standby_replicas=1,
             consumer_group_instance_id=instance_id(settings.data),
         )
+        self.channel = HubChannel(self.client, self._names.sync_metrics, instance_id(settings.data))
         self._add_sites()
         for name in sorted(self._rules.targets):
             self._add_target(name)
@@ -67,7 +79,8 @@ class HubApp(EngineApp):
 
     def on_init_dependencies(self) -> Iterable[Any]:
         """The HTTP view and the targets' connections start before Kafka, and stop after it."""
-        return [Connections(self), *super().on_init_dependencies()]
+        keeper = TargetKeeper(self.deliveries, self.gates, self._share, self.channel)
+        return [Connections(self), self.channel, keeper, *super().on_init_dependencies()]
 
     def _add_sites(self) -> None:
         settings, names = self.settings, self._names
@@ -82,9 +95,8 @@ class HubApp(EngineApp):
             return
         names, target = self._names, Target(settings)
         self.targets[name] = target
-        delivery = delivery_of(
-            self.settings, name, target, TargetGate(), self.metrics, lease_seconds=SESSION_SECONDS / 2
-        )
+        gate = self.gates[name] = target_gate(self.settings, name, self.channel, self.metrics)
+        delivery = delivery_of(self.settings, name, target, gate, self.metrics, lease_seconds=SESSION_SECONDS / 2)
         self.deliveries[name] = delivery
         table = deliveries_of(name)
         source = Source(
@@ -111,6 +123,19 @@ class HubApp(EngineApp):
     def _owned(self) -> set[int]:
         return {tp.partition for tp in self.engine.partitions if tp.topic == self._names.site_events}
 
+    def _share(self, target: str) -> float:
+        return len(self.deliveries[target].partitions) / self._partitions
+
+    def _breakers(self) -> dict[str, Any]:
+        return {
+            name: {
+                "state": gate.breaker.state.name.lower(),
+                "since": rfc3339(gate.breaker.since) if gate.breaker.since else None,
+                "reason": gate.breaker.reason,
+            }
+            for name, gate in self.gates.items()
+        }
+
     def _peers(self, _site_id: str) -> list[str]:
         own = str(self.conf.canonical_url).rstrip("/")
         workers = {str(url).rstrip("/") for url in self.assignor.tables_metadata()}
@@ -128,6 +153,7 @@ class HubApp(EngineApp):
             "standbys": sorted(f"{table}-{number}" for table, number in self.engine.tables.standbys),
             "troubles": troubles,
             "kafka": {"error": kafka.trouble, "since": rfc3339(kafka.since) if kafka.since else None},
+            "breakers": self._breakers(),
             "off": self.off,
         }
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from sitehub.agents.delivery import Delivery
 from sitehub.agents.dispatcher import Dispatcher, Gate
+from sitehub.agents.gate import TargetGate
+from sitehub.agents.hub_channel import HubChannel
 from sitehub.agents.sites import SiteHandler
 from sitehub.clients.target import Target, TargetSettings
 from sitehub.codecs.avro_events import AvroDecoder, read_folder
@@ -15,7 +17,9 @@ from sitehub.codecs.events import EventDecoder
 from sitehub.codecs.schemas import shipped_schemas
 from sitehub.engine.observer import Observer, State
 from sitehub.engine.partition import TopicPartition
+from sitehub.rules.breaker import Breaker, BreakerPolicy
 from sitehub.rules.mapping import Mapping, MappingEntry
+from sitehub.rules.pace import Pace
 from sitehub.rules.retry import RetryPolicy
 from sitehub.rules.sync import SyncRule, SyncRules
 from sitehub.settings import Integration, Settings
@@ -131,6 +135,15 @@ def delivery_of(
         results_topic=names.sync_results,
         dead_letter_topic=dead_letters_of(names.commands(name)),
     )
+
+
+def target_gate(settings: Settings, name: str, channel: HubChannel, metrics: Metrics) -> TargetGate:
+    """A target's breaker and pace."""
+    block = settings.configuration.integrations[name]
+    breaker, limit = block.circuit_breaker, block.rate_limit
+    policy = BreakerPolicy(breaker.failure_threshold, breaker.recovery_timeout / 1000, breaker.half_open_max_calls)
+    pace = Pace(limit.calls_per_second, limit.burst) if limit is not None else Pace()
+    return TargetGate(name, Breaker(policy, channel.worker), pace, channel, metrics)
 
 
 def engine_observer(metrics: Metrics) -> Observer:

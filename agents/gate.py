@@ -1,17 +1,83 @@
-"""Whether and how fast one target may be called."""
+"""Whether and how fast one target may be called: its breaker, which all workers share, and its pace."""
 
-from sitehub.clients.answer import Answer
+import msgspec
+
+from sitehub.agents.hub_channel import HubChannel
+from sitehub.clients.answer import Answer, Unavailable
+from sitehub.rules.breaker import Breaker, BreakerNews, State
+from sitehub.rules.pace import Pace
+from sitehub.telemetry.logs import log
+from sitehub.telemetry.metrics import Metrics
+
+TOO_MANY = 429
 
 
 class TargetGate:
-    """Breaker and pace of one target."""
+    """What the dispatcher asks before a call and tells after it."""
 
-    def wait_seconds(self, _now: float) -> float:
+    def __init__(self, target: str, breaker: Breaker, pace: Pace, channel: HubChannel, metrics: Metrics) -> None:
+        self.target = target
+        self.breaker = breaker
+        self.pace = pace
+        self._channel = channel
+        self._state = breaker.state
+        self._gauge = metrics.breaker_state.labels(target)
+        self._pace_gauge = metrics.allowed_pace.labels(target)
+        self._gauge.set(breaker.state)
+
+    def wait_seconds(self, now: float) -> float:
         """0 if a call may begin; else look again after so long."""
-        return 0.0
+        wait = self.breaker.wait_seconds(now)
+        self._note_change(now)
+        return max(wait, self.pace.wait_seconds(now))
 
-    def enter(self, _now: float) -> None:
+    def enter(self, now: float) -> int:
         """A call begins."""
+        self.pace.take(now)
+        return self.breaker.enter()
 
-    def leave(self, _permit: None, answer: Answer | None, now: float) -> None:
-        """The call has ended; without an answer if it was cancelled."""
+    def leave(self, permit: int, answer: Answer | None, now: float) -> None:
+        """The call has ended; without an answer if it was cancelled.
+
+        429 is a wish, not a failure: it slows the target down and neither opens nor closes its breaker.
+        """
+        match answer:
+            case Unavailable(status=status, retry_after_seconds=pause) if status == TOO_MANY:
+                self.pace.too_many(now, pause)
+                self.breaker.cancelled(permit)
+            case Unavailable(error=error):
+                self.breaker.leave(permit, error, now)
+            case None:
+                self.breaker.cancelled(permit)
+            case _:
+                self.breaker.leave(permit, None, now)
+        self._note_change(now)
+
+    def heard(self, news: BreakerNews, now: float) -> None:
+        """What another worker tells about its breaker."""
+        self.breaker.heard(news, now)
+        self._note_change(now, is_ours=False)
+
+    def tick(self, now: float, share: float) -> None:
+        """Now and then: repeat what others must know, take the share of the pace that the partitions give."""
+        self.pace.set_share(share)
+        allowed = self.pace.calls_per_second(now)
+        self._pace_gauge.set(allowed if allowed is not None else float("inf"))
+        if self.breaker.state is not State.CLOSED and self.breaker.prober == self._channel.worker:
+            self._tell()
+
+    def _note_change(self, now: float, *, is_ours: bool = True) -> None:
+        state = self.breaker.state
+        if state is self._state:
+            return
+        if state is State.CLOSED:
+            self.pace.reopened(now)
+        self._state = state
+        self._gauge.set(state)
+        log("breaker_changed", target=self.target, state=state.name.lower(), reason=self.breaker.reason)
+        if is_ours:
+            self._tell()
+
+    def _tell(self) -> None:
+        news = msgspec.to_builtins(self.breaker.news)
+        self._channel.say("breaker", {"target": self.target, "news": news})

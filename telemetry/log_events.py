@@ -4,7 +4,9 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-EventName = Literal["kafka_unreachable", "part_off", "topics_created", "worker_starting", "worker_stopped"]
+EventName = Literal[
+    "breaker_changed", "kafka_unreachable", "part_off", "topics_created", "worker_starting", "worker_stopped"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,7 @@ class LogEvent:
 
 
 LOG_EVENTS: dict[EventName, LogEvent] = {
+    "breaker_changed": LogEvent(logging.WARNING, "the breaker of `target` is in `state` now, for `reason`"),
     "kafka_unreachable": LogEvent(logging.WARNING, "no broker of `servers` answers, as `error` says; tried again"),
     "part_off": LogEvent(logging.WARNING, "`part` does not run: its block or its secret is absent, as `why` says"),
     "topics_created": LogEvent(logging.INFO, "`topics` were missing and are there now"),

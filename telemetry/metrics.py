@@ -51,6 +51,11 @@ class Metrics:
         )
         self.sync_lag = self._gauge("sync_lag_seconds", "From the event's timestamp to its delivery, newest", "target")
         self.error_rate = self._gauge("error_rate_percent", "Failed attempts of the last window", "target")
+        self.allowed_pace = self._gauge(
+            "allowed_calls_per_second",
+            "Pace at which this worker may call a target now, +Inf without a limit",
+            "target",
+        )
         self.breaker_state = self._gauge("breaker_state", "Circuit breaker: 0 closed, 1 half-open, 2 open", "target")
 
     def _declare_engine(self) -> None:

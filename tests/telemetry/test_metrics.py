@@ -33,6 +33,7 @@ def declared(of: Metrics) -> list[MetricWrapperBase]:
         ("delivery_lag", ["target"], "sitehub_delivery_lag_seconds_bucket"),
         ("sync_lag", ["target"], "sitehub_sync_lag_seconds"),
         ("error_rate", ["target"], "sitehub_error_rate_percent"),
+        ("allowed_pace", ["target"], "sitehub_allowed_calls_per_second"),
         ("breaker_state", ["target"], "sitehub_breaker_state"),
         ("transactions", ["topic"], "sitehub_transactions_total"),
         ("transaction_duration", ["topic"], "sitehub_transaction_seconds_bucket"),
