@@ -82,7 +82,9 @@ def main() -> None:
         worker = subprocess.Popen(line)
         reader = Reader(kafka.bootstrap, "out-l")
         reader.start()
-        measure(kafka.bootstrap, 50, 5, reader)
+        measure(
+            kafka.bootstrap, options.rates[0], options.seconds, reader
+        )  # warms the broker, the worker and the reader up
         for rate in options.rates:
             for _ in range(options.rounds):
                 before = cpu_seconds(psutil.Process(worker.pid))

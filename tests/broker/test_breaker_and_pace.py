@@ -1,0 +1,88 @@
+"""What holds for the whole hub, counted at the target: who probes after an outage, and how fast all call together."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sitehub.dev.kafka import EmbeddedKafka
+from sitehub.dev.names import Names
+from sitehub.tests.broker.hub import Hub, eventually, get
+from sitehub.tests.broker.site_events import all_ended, check_calls, created
+
+Start = Callable[[int, dict[str, Any]], Hub]
+
+
+@pytest.fixture
+def start(kafka: EmbeddedKafka, names: Names, tmp_path: Path) -> Iterator[Start]:
+    hub = Hub(kafka.bootstrap, names.topic(""), tmp_path)
+
+    def started(workers: int, block: dict[str, Any]) -> Hub:
+        endpoint = f"http://127.0.0.1:{hub.targets_port}"
+        hub.overlay["billing_integration"] = {
+            "api_endpoint": endpoint,
+            "retry_policy": {"initial_delay": 50},
+            **block,
+        }
+        hub.start_targets()
+        for number in range(workers):
+            hub.start_worker(f"worker-{number}")
+        eventually(lambda: owned(hub) == list(range(6)), 60, "the partitions are shared out")
+        return hub
+
+    yield started
+    hub.stop()
+
+
+def healths(hub: Hub) -> list[dict[str, Any]]:
+    return [get(f"{hub.url(name)}/health")[1] for name in hub.ports]
+
+
+def owned(hub: Hub) -> list[int]:
+    """Numbers of the partitions of commands, each worker with some of them."""
+    try:
+        found = [
+            [int(name.rpartition("-")[2]) for name in health["partitions"] if "billing-commands" in name]
+            for health in healths(hub)
+        ]
+    except OSError:
+        return []
+    return sorted(number for one in found for number in one) if all(found) else []
+
+
+def most_in(seconds: float, moments: list[float]) -> int:
+    """The most moments that any window of that length holds."""
+    return max((sum(start <= one < start + seconds for one in moments) for start in moments), default=0)
+
+
+def test_an_outage_opens_the_breaker_of_every_worker_and_only_so_many_calls_probe_it(start: Start) -> None:
+    hub = start(2, {"circuit_breaker": {"failure_threshold": 5, "recovery_timeout": 3000, "half_open_max_calls": 2}})
+    hub.control(mode="fail", status=503)
+    hub.publish([created(site) for site in range(200)])
+
+    def breakers() -> list[str]:
+        return [health["breakers"]["billing"]["state"] for health in healths(hub)]
+
+    eventually(lambda: "closed" not in breakers(), 30, "both are open")
+    opened = max(call["started"] for call in hub.calls())
+    eventually(lambda: sum(call["started"] > opened + 1 for call in hub.calls()) >= 4, 40, "it is probed")
+    probes = [call["started"] for call in hub.calls() if call["started"] > opened + 1]
+    assert most_in(2.0, probes) <= 2
+    assert all("503" in health["breakers"]["billing"]["reason"] for health in healths(hub))
+
+    hub.control(mode="ok")
+    eventually(lambda: all_ended(hub, 200), 60, "all delivered")
+    eventually(lambda: set(breakers()) == {"closed"}, 30, "both are closed")
+    check_calls(hub, 200)
+
+
+def test_three_workers_keep_the_rate_limit_together(start: Start) -> None:
+    hub = start(3, {"rate_limit": {"calls_per_second": 40, "burst": 12}})
+
+    hub.publish([created(site) for site in range(300)])
+    eventually(lambda: all_ended(hub, 300), 60, "all delivered")
+
+    moments = [call["started"] for call in hub.calls()]
+    for seconds in (0.5, 1.0, 3.0):
+        assert most_in(seconds, moments) <= 12 + 40 * seconds + 6, seconds
