@@ -7,7 +7,7 @@ import asyncio
 import re
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,8 +16,11 @@ import httptools
 
 KEPT_BYTES = 2_048
 """Of an answer's body."""
+LARGEST_HEAD_BYTES = 64 << 10
+"""Of an answer's headers."""
 LARGEST_BYTES = 1 << 20
 """Of an answer's body are read; what is longer costs its connection."""
+LARGEST_STATUS = 999
 IDLE_SECONDS = 60.0
 """A connection that was not used for so long is not used again."""
 UNFIT = re.compile(rb"[\x00-\x20\x7f]")
@@ -56,6 +59,7 @@ class Pool:
         self._path = parts.path.rstrip("/")
         self._authority = parts.netloc.rpartition("@")[2].encode("idna" if not parts.netloc.isascii() else "ascii")
         self._context = context
+        self._default: ssl.SSLContext | None = None
         self._idle: deque[_Connection] = deque()
 
     async def close(self) -> None:
@@ -115,9 +119,16 @@ class Pool:
             connection.close()
         return None
 
+    def _tls(self) -> ssl.SSLContext:
+        if (given := self._context()) is not None:
+            return given
+        if self._default is None:
+            self._default = ssl.create_default_context()
+        return self._default
+
     async def _connect(self) -> "_Connection":
         loop = asyncio.get_running_loop()
-        context = self._context() or ssl.create_default_context() if self._is_tls else None
+        context = self._tls() if self._is_tls else None
         _, connection = await loop.create_connection(_Connection, self._host, self._port, ssl=context)
         return connection
 
@@ -140,6 +151,7 @@ class _Connection(asyncio.Protocol):
         self._response = Response()
         self._body: list[bytes] = []
         self._size = 0
+        self._head_size = 0
         self._is_headers_complete = False
         self._exchanges += 1
         self._answer = self._loop.create_future()
@@ -163,8 +175,8 @@ class _Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(HttpError(f"the answer is no HTTP: {error}"))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, HttpError) as error:
+            self._fail(HttpError(f"the answer is no HTTP: {error.__context__ or error}"))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Called by asyncio."""
@@ -183,6 +195,9 @@ class _Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Called by the parser."""
+        self._head_size += len(name) + len(value)
+        if self._head_size > LARGEST_HEAD_BYTES:
+            raise HttpError(f"the answer's headers are longer than {LARGEST_HEAD_BYTES} bytes")
         self._response.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -201,6 +216,8 @@ class _Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
+        if self._response.status > LARGEST_STATUS:
+            raise HttpError(f"there is no status {self._response.status}")
         if self._response.status < 200:  # noqa: PLR2004 -- 1xx: the answer is still to come
             self._response = Response()
             self._is_headers_complete = False
@@ -220,12 +237,3 @@ class _Connection(asyncio.Protocol):
         self.close()
         if answer is not None and not answer.done():
             answer.set_exception(error)
-
-
-def headers_of(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """A mapping of header names; raises ValueError for a value that would end its line."""
-    found = dict(pairs)
-    for name, value in found.items():
-        if any(character in value for character in "\r\n\0"):
-            raise ValueError(f"the header {name} holds a line break")
-    return found

@@ -2,21 +2,23 @@
 
 import re
 import time
+import zlib
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
+from sitehub.clients.http1 import KEPT_BYTES, HttpError, Pool, Response
 from sitehub.rules.commands import Command
 from sitehub.rules.retry import Verdict, classify, retry_after_seconds
 
-ANSWER_BYTES = 2048
-"""Of an answer are read, enough to tell why; a longer one costs its connection."""
+ANSWER_BYTES = KEPT_BYTES
+"""Of an answer, enough to tell why."""
+WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+"""How zlib unpacks what a target packs unasked."""
 UNFIT_FOR_HEADERS = re.compile(r"[\x00-\x1f\x7f]|^ +| +$")
 """Characters that would end a header or get lost at its ends."""
 
@@ -39,46 +41,42 @@ class Target:
 
     def __init__(self, settings: TargetSettings) -> None:
         self.settings = settings
-        self._base = str(URL(settings.api_endpoint)).rstrip("/")
+        self._headers = {
+            "User-Agent": "sitehub",
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            **settings.headers,
+        }
 
     async def __aenter__(self) -> Self:
-        """Open the pool; connections are made when they are needed."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.settings.max_in_flight, keepalive_timeout=60),
-            timeout=aiohttp.ClientTimeout(total=self.settings.timeout_seconds),
-            headers=self.settings.headers,
-            auto_decompress=True,
-        )
+        """Connections are made when they are needed."""
+        self._pool = Pool(self.settings.api_endpoint)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the pool."""
-        await self._session.close()
+        """Close what nobody uses."""
+        await self._pool.close()
 
     async def call(self, command: Command, *, repeated: bool = False) -> Answer:  # noqa: ARG002
         """Make the call once. Never raises for what a network or a target can do."""
         headers = {
-            "Content-Type": "application/json",
+            **self._headers,
             "Idempotency-Key": _header(command.command_id),
             "X-Correlation-ID": _header(command.event_id),
             "X-Sitehub-Config": command.config_id,
         }
         try:
-            async with self._session.request(
-                command.method,
-                URL(self._base + command.path, encoded=True),  # else %2E%2E would lead out of its folder
-                data=orjson.dumps(command.body),
-                headers=headers,
-                allow_redirects=False,
-            ) as response:
-                answer = await _beginning(response.content)
-                return _read(response.status, answer, response.headers.get("Retry-After"))
+            response = await self._pool.request(
+                command.method, command.path, headers, orjson.dumps(command.body), self.settings.timeout_seconds
+            )
+            text = _text(response)
         except TimeoutError:
             return Unavailable(f"no answer within {self.settings.timeout_seconds:g} s")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+        except (HttpError, OSError, ValueError, zlib.error) as error:
             return Unavailable(f"{type(error).__name__}: {error}")
+        return _read(response.status, text, response.headers.get("retry-after"))
 
 
 def _header(text: str) -> str:
@@ -86,11 +84,12 @@ def _header(text: str) -> str:
     return UNFIT_FOR_HEADERS.sub(lambda found: quote(found[0], safe=""), text)
 
 
-async def _beginning(content: aiohttp.StreamReader) -> str:
-    """The answer's first bytes. A short one is read to its end, so that one which is cut short raises."""
-    kept = b""
-    while len(kept) < ANSWER_BYTES and (chunk := await content.read(ANSWER_BYTES - len(kept))):
-        kept += chunk
+def _text(response: Response) -> str:
+    """The answer's beginning, to be read by people; raises zlib.error if it is not packed as it says."""
+    packing = response.headers.get("content-encoding", "")
+    kept = response.body
+    if kept and packing in WINDOWS:
+        kept = zlib.decompressobj(WINDOWS[packing]).decompress(kept, ANSWER_BYTES)
     return kept.decode("utf-8", "replace")
 
 

@@ -180,7 +180,7 @@ async def test_a_refused_connection_is_unavailable() -> None:
 
     assert isinstance(found, Unavailable)
     assert (found.status, found.retry_after_seconds) == (None, None)
-    assert found.error.startswith("ClientConnectorError: ")
+    assert found.error.startswith("ConnectionRefusedError: ")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ async def test_half_a_body_is_no_answer_whatever_its_status_was(status: int, sen
     found = await call(closing_after(whole[: len(whole) - 2_000 + sent]))
 
     assert isinstance(found, Unavailable)
-    assert (found.status, "ClientPayloadError" in found.error) == (None, True)
+    assert (found.status, "in the middle of its answer" in found.error) == (None, True)
 
 
 async def test_a_compressed_reason_can_be_read() -> None:
