@@ -6,14 +6,15 @@ Sources: additive increase and multiplicative decrease, Chiu and Jain 1989; 429 
 SLOWEST = 1.0
 """Calls a second, however often the target asks to be called less."""
 RECOVERY_SECONDS = 10.0
-"""From half the pace, or from the first calls after an outage, back to all of it takes so long, or a multiple."""
-FIRST_SHARE = 0.05
-"""Of the pace before an outage, after it."""
+"""In which the pace grows by what it was before the target asked for less."""
+RAMP_PACE = 64.0
+"""Calls a second right after an outage."""
+RAMP_DOUBLES_SECONDS = 0.5
+RAMP_SECONDS = 5.0
+"""Until there is no ramp any more."""
 ROUND_SECONDS = 1.0
 """Answers 429 within it are one sign, not many."""
 LONGEST_PAUSE_SECONDS = 60.0
-DEFAULT_PACE = 64.0
-"""Calls a second where nothing is known yet."""
 
 
 class Pace:
@@ -30,6 +31,7 @@ class Pace:
         self._full = 0.0
         self._slowed_at = float("-inf")
         self._grown_at = 0.0
+        self._reopened_at = float("-inf")
         self._paused_until = float("-inf")
         self._seen: list[float] = [0.0, 0.0]
         self._second = 0
@@ -41,7 +43,10 @@ class Pace:
     def calls_per_second(self, now: float) -> float | None:
         """Allowed now; None without a limit."""
         self._grow(now)
-        limits = [one for one in (self._limit and self._limit * self._share, self._slowed) if one is not None]
+        ramp = None
+        if now - self._reopened_at < RAMP_SECONDS:
+            ramp = RAMP_PACE * 2 ** ((now - self._reopened_at) / RAMP_DOUBLES_SECONDS)
+        limits = [one for one in (self._limit and self._limit * self._share, self._slowed, ramp) if one is not None]
         return min(limits) if limits else None
 
     def wait_seconds(self, now: float) -> float:
@@ -54,7 +59,7 @@ class Pace:
             return 0.0
         if rate <= 0:
             return ROUND_SECONDS
-        if self._limit is not None and (self._slowed is None or rate < self._slowed):
+        if self._limit is not None and rate == self._limit * self._share:
             most = max(1.0, self._burst * self._share)
         else:
             most = max(1.0, rate / 10)
@@ -84,8 +89,7 @@ class Pace:
 
     def reopened(self, now: float) -> None:
         """An outage is over: begin gently."""
-        pace = self._full if self._slowed is not None else max(self._observed(), DEFAULT_PACE)
-        self._slow_to(now, pace * FIRST_SHARE, pace)
+        self._reopened_at = now
 
     def _slow_to(self, now: float, pace: float, full: float) -> None:
         self._slowed, self._full = max(SLOWEST, pace), max(SLOWEST, full)
