@@ -1,4 +1,4 @@
-"""Commands to HTTP calls, one worker on one core, beside a raw aiohttp loop; the sink (Go) and the broker on the other.
+"""Commands to HTTP calls, one worker on one core, beside a raw aiohttp loop; the sink (Go) on the other.
 
 With --catch-up: updates that queued up behind an open breaker; one call a site must be made of them.
 """

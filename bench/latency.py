@@ -69,7 +69,7 @@ def measure(bootstrap: str, rate: float, seconds: float, reader: Reader) -> list
 
 
 def main() -> None:
-    """A worker on one core, the broker on the other."""
+    """A worker on one core, the broker unpinned."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rates", type=float, nargs="*", default=[200.0, 2000.0])
     parser.add_argument("--seconds", type=float, default=20)

@@ -52,7 +52,7 @@ def peers(folder: Path) -> dict[str, list[str]]:
 
 @contextmanager
 def broker(folder: Path) -> Iterator[EmbeddedKafka]:
-    """A Kafka of its own, on the second core: the first is for the worker."""
+    """A Kafka of its own, meant for the second core; only its first thread is held there, the others are not."""
     kafka = EmbeddedKafka(folder / "kafka", free_port())
     kafka.start()
     try:
