@@ -85,7 +85,7 @@ class HubApp(EngineApp):
     def _add_sites(self) -> None:
         settings, names = self.settings, self._names
         handler = site_handler(settings, self.metrics, self._rules)
-        source = Source(names.site_events, "sites", names.changelog("sites"), fold(handler))
+        source = Source(names.site_events, "sites", names.changelog("sites"), fold(handler), handler.sends)
         self.add_source(source, self._partitions)
 
     def _add_target(self, name: str) -> None:
@@ -100,7 +100,13 @@ class HubApp(EngineApp):
         self.deliveries[name] = delivery
         table = deliveries_of(name)
         source = Source(
-            names.commands(name), table, names.changelog(table), delivery_loop(delivery), Handover.DRAIN, READ_AHEAD
+            names.commands(name),
+            table,
+            names.changelog(table),
+            delivery_loop(delivery),
+            delivery.sends,
+            Handover.DRAIN,
+            READ_AHEAD,
         )
         self.add_source(source, self._partitions)
 

@@ -58,6 +58,11 @@ class Delivery:
     partitions: set["PartitionDelivery"] = field(default_factory=set)
     """Those that run in this worker."""
 
+    @property
+    def sends(self) -> frozenset[str]:
+        """Topics that its loops send to."""
+        return frozenset({self.results_topic, self.dead_letter_topic})
+
 
 def delivery_loop(delivery: Delivery) -> Loop:
     """Make the engine's loop for the commands of one target."""

@@ -35,6 +35,11 @@ class SiteHandler:
     """Topic of a target's commands."""
     dead_letter_topic: str
 
+    @property
+    def sends(self) -> frozenset[str]:
+        """Topics that it may send to."""
+        return frozenset({*self.commands_topics.values(), self.dead_letter_topic})
+
     def __call__(self, batch: PartitionBatch, read: ReadRows) -> Outcome:
         """One pass, so that an event's objects die before the next is decoded."""
         work = _Batch(self, batch, rfc3339(self.now()))

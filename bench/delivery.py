@@ -21,8 +21,9 @@ from typing import Any
 import psutil
 from confluent_kafka import Producer
 
-from sitehub.bench.throughput import HERE, broker
-from sitehub.bench.workload import PARTITIONS, cpu_seconds, write_result
+from sitehub.bench.stage import HERE, broker
+from sitehub.bench.watch import cpu_seconds
+from sitehub.bench.workload import PARTITIONS, write_result
 from sitehub.codecs.commands import command_headers, encode_command
 from sitehub.dev.kafka import free_port
 from sitehub.rules.commands import Command

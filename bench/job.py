@@ -1,7 +1,8 @@
 """The measured job on the engine: validate an event, fold it, count it in a window, make a command; exactly once."""
 
+import argparse
+import asyncio
 import gc
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,18 @@ import faust
 import jsonschema_rs
 import msgspec
 
+from sitehub.bench import rocksdb_options, sampler
+from sitehub.bench.journal import observer
+from sitehub.engine import store
 from sitehub.engine.app import EngineApp
 from sitehub.engine.batch import Message, Outcome, PartitionBatch, ReadRows, Row
-from sitehub.engine.observer import Observer
-from sitehub.engine.source import Source, fold
+from sitehub.engine.partition import Partition
+from sitehub.engine.source import Loop, Source, fold
 
 PARTITIONS = 6
 WINDOW_MS = 60_000
+SESSION_SECONDS = 10.0
+GATE_SECONDS = 0.02
 SCHEMA = {
     "type": "object",
     "required": ["event_id", "event_timestamp", "site_id", "changed_fields"],
@@ -66,25 +72,58 @@ def decide(batch: PartitionBatch, read: ReadRows, commands_topic: str) -> Outcom
     return Outcome(rows, {commands_topic: commands})
 
 
-def main(bootstrap: str, source: str, name: str, data: str) -> None:
+def gated(loop: Loop, gate: Path) -> Loop:
+    """A loop that takes nothing before the file `gate` is there: so that several workers begin together."""
+
+    async def run(partition: Partition) -> None:
+        while not gate.exists() and not partition.is_draining:  # noqa: ASYNC110, ASYNC240 -- another process opens it
+            await asyncio.sleep(GATE_SECONDS)
+        await loop(partition)
+
+    return run
+
+
+def arguments() -> argparse.Namespace:
+    """Of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("bootstrap", "source", "name"):
+        parser.add_argument(name)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--journal", type=Path, help="where to note what happened when")
+    parser.add_argument("--profile", type=Path, help="where to leave a sampling profile at the end")
+    parser.add_argument("--gate", type=Path, help="take nothing before this file is there")
+    parser.add_argument("--standbys", type=int, default=0)
+    parser.add_argument("--rocksdb", default="{}", help="options as JSON: see rocksdb_options.py")
+    return parser.parse_args()
+
+
+def main() -> None:
     """Run a worker until SIGTERM."""
+    options = arguments()
+    store.database_options = rocksdb_options.maker(options.rocksdb)
+    if options.profile:
+        sampler.install(options.profile)
     app = EngineApp(
-        name,
-        client={"bootstrap_servers": bootstrap},
-        directory=Path(data),
-        observer=Observer(),
-        broker_session_timeout=10.0,
+        options.name,
+        client={"bootstrap_servers": options.bootstrap},
+        directory=options.data,
+        observer=observer(options.journal),
+        broker_session_timeout=SESSION_SECONDS,
         broker_heartbeat_interval=1.0,
         topic_partitions=PARTITIONS,
+        table_standby_replicas=options.standbys,
+        consumer_group_instance_id=options.data.name,
+        canonical_url=f"http://{options.data.name}.localhost",
     )
-    out = f"out-{name}"
-    app.add_source(
-        Source(source, "sites", f"cl-{name}", fold(lambda batch, read: decide(batch, read, out))), PARTITIONS
-    )
+    loop = fold(lambda batch, read: decide(batch, read, f"out-{options.name}"))
+    if options.gate:
+        loop = gated(loop, options.gate)
+    sends = frozenset({f"out-{options.name}"})
+    app.add_source(Source(options.source, "sites", f"cl-{options.name}", loop, sends), PARTITIONS)
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
     faust.Worker(app, loglevel="warning", redirect_stdouts=False).execute_from_commandline()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5])
+    main()

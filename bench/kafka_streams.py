@@ -13,18 +13,20 @@ COORDINATES = (
     "com.fasterxml.jackson.core:jackson-databind:2.20.0",
 )
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "sitehub" / "bench-jars"
-SOURCE = Path(__file__).parent / "peers" / "KafkaStreamsPeer.java"
+SOURCES = Path(__file__).parent / "peers"
 
 
-def command(classes: Path) -> list[str] | None:
-    """The command line before the peer's arguments; None if there is no JDK to compile with."""
+def command(classes: Path, name: str = "KafkaStreamsPeer") -> list[str] | None:
+    """The command line of a Java class of `peers/` before its arguments; None if there is no JDK to compile with."""
     javac = shutil.which("javac")
     if javac is None:
         return None
     path = os.pathsep.join(str(jar) for jar in _jars(CACHE))
     classes.mkdir(parents=True, exist_ok=True)
-    subprocess.run([javac, "--release", "17", "-cp", path, "-d", str(classes), str(SOURCE)], check=True)
-    return [str(JAVA), "-cp", f"{classes}{os.pathsep}{path}", "KafkaStreamsPeer"]
+    subprocess.run(
+        [javac, "--release", "17", "-cp", path, "-d", str(classes), str(SOURCES / f"{name}.java")], check=True
+    )
+    return [str(JAVA), "-cp", f"{classes}{os.pathsep}{path}", name]
 
 
 def _jars(cache: Path) -> list[Path]:

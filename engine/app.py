@@ -56,7 +56,6 @@ class EngineApp(faust.App):
             **options,
         )
         self.client = client
-        self.broker_watch = BrokerWatch(client)
         self.transport = Transport(self.conf.broker, self)
         self.engine = Engine(
             app_id=app_id,
@@ -65,6 +64,7 @@ class EngineApp(faust.App):
             session_timeout_seconds=self.conf.broker_session_timeout,
             observer=observer,
         )
+        self.broker_watch = BrokerWatch(client, self.engine.mark)
 
     def on_init_dependencies(self) -> Iterable[Any]:
         """What runs beside Faust's own services."""

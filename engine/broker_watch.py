@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
@@ -20,29 +20,34 @@ PATIENCE_SECONDS = 5.0
 class BrokerWatch(Service):
     """Connects and asks for metadata now and then."""
 
-    def __init__(self, client: Mapping[str, Any], **options: Any) -> None:
-        """`client` holds the keyword arguments of an aiokafka client."""
+    def __init__(self, client: Mapping[str, Any], returned: Callable[[], Awaitable[None]], **options: Any) -> None:
+        """`client` holds the keyword arguments of an aiokafka client; `returned` is called after an outage."""
         super().__init__(**options)
         self.trouble: str | None = None
         """Why no broker answers; None while one does."""
         self.since: float | None = None
         """Since when none does, in seconds since 1970."""
         self._client = dict(client)
+        self._returned = returned
 
     @Service.task
     async def _watch(self) -> None:
         while not self.should_stop:
-            self._note(await self._ask())
+            if self._note(await self._ask()):
+                await self._returned()
             await self.sleep(EVERY_SECONDS)
 
-    def _note(self, trouble: str | None) -> None:
+    def _note(self, trouble: str | None) -> bool:
+        """Whether this ends an outage."""
+        ends = trouble is None and self.since is not None
         if trouble is not None and self.trouble is None:
             self.since = time.time()
             log.warning("kafka_unreachable %s", trouble)
-        elif trouble is None and self.since is not None:
-            log.info("kafka_answers_again after %.1f s", time.time() - self.since)
+        elif ends:
+            log.info("kafka_answers_again after %.1f s", time.time() - (self.since or 0.0))
             self.since = None
         self.trouble = trouble
+        return ends
 
     async def _ask(self) -> str | None:
         client = AIOKafkaClient(**self._client)

@@ -104,6 +104,10 @@ class Engine:
             self._assigned = True
             return True
 
+    async def mark(self) -> None:
+        """Mark the last commits of all partitions again: see `unmarked`. What fails is recovered by its loop."""
+        await asyncio.gather(*(partition.mark() for partition in self.partitions.values()), return_exceptions=True)
+
     async def stop(self) -> None:
         """Finish what was begun, within a bound, and let go of everything."""
         self._interrupt()

@@ -11,6 +11,8 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
+from sitehub.engine.unmarked import UndecidedRecordsError
+
 
 class Remedy(Enum):
     """What follows a failure. State is safe with each: whoever goes on fences first and restores what was committed."""
@@ -27,6 +29,7 @@ FENCED = (ProducerFenced, InvalidProducerEpoch, InvalidProducerIdMapping, Assert
 """Another producer has the id, or the transaction timed out at the broker. After the first such error aiokafka raises
 AssertionError on whatever is asked of the producer."""
 FORBIDDEN = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed)
+"""Somebody must grant a right."""
 
 
 def remedy(error: BaseException) -> Remedy:
@@ -36,4 +39,4 @@ def remedy(error: BaseException) -> Remedy:
         return next(one for one in (Remedy.GIVE_UP, Remedy.STOP, Remedy.RECOVER) if one in found)
     if isinstance(error, FENCED):
         return Remedy.GIVE_UP
-    return Remedy.STOP if isinstance(error, FORBIDDEN) else Remedy.RECOVER
+    return Remedy.STOP if isinstance(error, (*FORBIDDEN, UndecidedRecordsError)) else Remedy.RECOVER

@@ -14,7 +14,9 @@ from sitehub.engine.producer import TransactionalProducer
 from sitehub.engine.records import lean_consumer
 from sitehub.engine.source import Source
 from sitehub.engine.store import OFFSET_KEY, Store
+from sitehub.engine.unmarked import Verdict, last_verdict, refuse_undecided
 
+MARKER_SECONDS = 0.01
 POLL_MS = 100
 """A wait for records looks up this often whether the partition is to be given up."""
 
@@ -53,7 +55,9 @@ class Partition:
         self.number = number
         self.next_offset = 0
         self._store = store
-        self._producer = TransactionalProducer(client, f"{app_id}-{source.topic}-{number}")
+        self._client = client
+        self._id = f"{app_id}-{source.topic}-{number}"
+        self._producer = TransactionalProducer(client, self._id)
         self._consumer = lean_consumer(dict(client), source.fetch_bytes)
         self._at = aiokafka.TopicPartition(source.topic, number)
         self._committing = asyncio.Lock()
@@ -67,8 +71,28 @@ class Partition:
         return TopicPartition(self.source.topic, self.number)
 
     async def fence(self) -> None:
-        """Shut out any older owner of this partition and settle its transaction."""
+        """Shut out any older owner of this partition and settle its transactions, an unmarked one too."""
+        verdict = await last_verdict(self._client, self._id)
         await self._producer.start()
+        if verdict is None:
+            await refuse_undecided(self._client, self.source.changelog, self.number)
+        else:
+            await self._mark(verdict)
+
+    async def mark(self) -> None:
+        """Give the last commit's marker to all partitions again, after an outage in which it may have been left out."""
+        async with self._committing:
+            try:
+                await self._mark(Verdict.COMMITTED)
+            except BaseException as error:
+                self._failure = error
+                raise
+
+    async def _mark(self, verdict: Verdict) -> None:
+        await self._producer.end_empty([*self.source.sends, self.source.changelog], self.number, verdict)
+        # An end is answered before its markers are there.
+        while await last_verdict(self._client, self._id) is None:  # noqa: ASYNC110 -- the broker does not call
+            await asyncio.sleep(MARKER_SECONDS)
 
     async def begin(self) -> int:
         """Start to read where the restored store says; the number of records that left the log before they were read.
@@ -115,6 +139,8 @@ class Partition:
         rows = [*outcome.rows, (OFFSET_KEY, b"%d" % next_offset)]
         changelog: list[Message] = [(key, value, []) for key, value in rows]
         topic = self.source.changelog
+        if unknown := outcome.sends.keys() - self.source.sends:
+            raise ValueError(f"{self.source.topic} sends to {sorted(unknown)}, which its source does not name")
         async with self._committing:
             began = time.monotonic()
             try:

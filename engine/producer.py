@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from sitehub.engine.batch import Message
 from sitehub.engine.store import Position
+from sitehub.engine.unmarked import Verdict
 
 RECORD_BATCH_BYTES = 1_000_000
 """Of one record batch: a broker takes 1,048,588 bytes unless told otherwise."""
@@ -36,6 +37,17 @@ class TransactionalProducer:
     async def start(self) -> None:
         """Fence older owners of this transactional id."""
         await self._producer.start()
+
+    async def end_empty(self, topics: Iterable[str], partition: int, verdict: Verdict) -> None:
+        """End a transaction without records, so that `partition` of each of `topics` gets a marker."""
+        await self._producer.begin_transaction()
+        for topic in topics:
+            # aiokafka has no other way to enlist a partition than to send to it.
+            self._producer._txn_manager.maybe_add_partition_to_txn(TopicPartition(topic, partition))  # noqa: SLF001
+        if verdict is Verdict.COMMITTED:
+            await self._producer.commit_transaction()
+        else:
+            await self._producer.abort_transaction()
 
     async def stop(self) -> None:
         """Let go of the connections; an open transaction is left for the next fence."""

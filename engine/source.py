@@ -38,6 +38,8 @@ class Source:
     table: str
     changelog: str
     run: Loop
+    sends: frozenset[str] = frozenset()
+    """Topics that its outcomes may send to."""
     handover: Handover = Handover.FENCE
     max_batch_records: int = 4_000
     fetch_bytes: int = 2 << 20

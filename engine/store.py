@@ -29,6 +29,13 @@ class Position(NamedTuple):
 START = Position(0, 0)
 
 
+def database_options() -> Options:
+    """How RocksDB keeps a store."""
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    return options
+
+
 class Store:
     """Rows of one table partition. Keys that begin with NUL are the engine's own.
 
@@ -47,8 +54,7 @@ class Store:
         """When, in seconds since 1970, it was last known to hold all that its changelog had; 0 if it never was."""
 
     def _open(self) -> Rdict:
-        options = Options(raw_mode=True)
-        options.create_if_missing(True)
+        options = database_options()
         try:
             return Rdict(str(self._path), options)
         except Exception as error:

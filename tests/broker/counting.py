@@ -49,7 +49,8 @@ def main(bootstrap: str, prefix: str, data: str, port: int, defects: set[str]) -
         canonical_url=f"http://127.0.0.1:{port}",
     )
     handler = fold(lambda batch, read: count(f"{prefix}out", batch, read))
-    app.add_source(Source(f"{prefix}in", "counts", f"{prefix}changelog", handler), PARTITIONS)
+    source = Source(f"{prefix}in", "counts", f"{prefix}changelog", handler, frozenset({f"{prefix}out"}))
+    app.add_source(source, PARTITIONS)
 
     async def status(_request: web.Request) -> web.Response:
         engine = app.engine

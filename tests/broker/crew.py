@@ -40,8 +40,12 @@ class Crew:
     def create_topics(self) -> None:
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         names = [f"{self.prefix}{name}" for name in ("in", "out", "changelog")]
-        for created in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
-            created.result(30)
+
+        def created() -> bool:
+            made = admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
+            return all(future.exception(30) is None for future in made.values())
+
+        eventually(created, 30, "a broker that has just started takes topics")
 
     def recreate(self, name: str) -> None:
         """Delete a topic and make it anew: the same name, another log."""
