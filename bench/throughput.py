@@ -58,6 +58,8 @@ def run(kafka: EmbeddedKafka, line: list[str], name: str, data: Path, records: i
         process = subprocess.Popen(pinned, stdout=log, stderr=subprocess.STDOUT, cwd=data)
     try:
         return Watch(kafka.bootstrap, f"out-{name}").measure([psutil.Process(process.pid)], records, 300)
+    except psutil.NoSuchProcess:
+        raise RuntimeError(f"{name} has ended: {(data / f'{name}.log').read_text()[-2000:]}") from None
     finally:
         process.kill()
         process.wait()

@@ -8,6 +8,7 @@ import faust
 from faust.app.base import BootStrategy
 from faust.topics import Topic
 
+from sitehub.engine.assignor import StickyAssignor
 from sitehub.engine.broker_watch import BrokerWatch
 from sitehub.engine.engine import Engine
 from sitehub.engine.observer import Observer
@@ -50,6 +51,7 @@ class EngineApp(faust.App):
             Topic=DeclaredTopic,
             datadir=directory / "faust",
             TableManager=TableManager,
+            PartitionAssignor=StickyAssignor,
             web_enabled=False,
             topic_disable_leader=True,
             stream_wait_empty=False,

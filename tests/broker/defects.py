@@ -6,8 +6,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import sitehub.engine.engine as engine_module
 import sitehub.engine.partition as partition_module
+import sitehub.engine.supervisor as supervisor_module
 from sitehub.engine.batch import Outcome
 from sitehub.engine.partition import Partition
 from sitehub.engine.producer import TransactionalProducer
@@ -36,6 +36,6 @@ def install(defects: set[str], folder: Path) -> None:
         def __init__(self, client: Any, transactional_id: str, transaction_timeout_ms: int = 60_000) -> None:
             super().__init__(client, f"{transactional_id}-{uuid.uuid4()}", transaction_timeout_ms)
 
-    engine_module.Partition = BrokenPartition  # type: ignore[attr-defined]
+    supervisor_module.Partition = BrokenPartition  # type: ignore[attr-defined]
     if "no_fence" in defects:
         partition_module.TransactionalProducer = UnfencedProducer  # type: ignore[attr-defined]

@@ -58,6 +58,21 @@ def test_a_killed_worker_that_comes_back_at_once_gets_its_partitions_back(crew: 
     crew.finish()
 
 
+def test_a_worker_that_comes_back_after_its_session_gets_the_partitions_whose_tables_it_has(crew: Crew) -> None:
+    two_workers(crew)
+    progress(crew)
+    before = crew.status("one")["active"], crew.status("two")["active"]
+
+    for name, other in (("one", "two"), ("two", "one")):  # one of the two has the lowest partitions
+        crew.kill(name)
+        crew.await_settled(other)
+        crew.start(name)
+        crew.await_settled("one", "two")
+        assert (crew.status("one")["active"], crew.status("two")["active"]) == before
+
+    crew.finish()
+
+
 def test_a_worker_frozen_past_its_session_writes_nothing_when_it_wakes(crew: Crew) -> None:
     two_workers(crew)
     progress(crew)

@@ -7,15 +7,19 @@ from typing import Any
 import aiokafka.consumer.fetcher as aiokafka_fetcher
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.producer.transaction_manager import TransactionManager
 from faust import App
 from faust.app.base import BootStrategy
+from faust.assignor.partition_assignor import PartitionAssignor
 from faust.tables.manager import TableManager as FaustTableManager
 from faust.tables.recovery import Recovery as FaustRecovery
 from faust.topics import Topic
 from faust.transport.drivers import aiokafka as driver
 
 from sitehub.engine.app import ConsumingOnly, DeclaredTopic, EngineApp
+from sitehub.engine.assignor import StickyAssignor
 from sitehub.engine.records import LeanPartitionRecords
 from sitehub.engine.recovery import Recovery, TableManager
 from sitehub.engine.transport import Consumer, ConsumerThread, RebalanceListener, Transport
@@ -34,6 +38,7 @@ def test_the_versions_are_those_that_were_looked_at(package: str, looked_at: str
         (ConsumingOnly, BootStrategy, ["enable_kafka_producer", "enable_web"]),
         (Recovery, FaustRecovery, ["_restart_recovery", "_slurp_changelogs"]),
         (TableManager, FaustTableManager, ["recovery"]),
+        (StickyAssignor, PartitionAssignor, ["on_assignment", "assign"]),
         (Transport, driver.Transport, ["Consumer"]),
         (ConsumerThread, driver.AIOKafkaConsumerThread, ["_create_worker_consumer", "on_thread_stop"]),
         (
@@ -98,3 +103,14 @@ def test_what_faust_hands_to_its_recovery_is_still_asked_of_the_assignor() -> No
     assert callable(app.assignor.tables_metadata)
     for name in ("signal_recovery_start", "_generation_id"):
         assert name in inspect.getsource(FaustRecovery)
+
+
+def test_what_finds_and_marks_unmarked_transactions_is_there() -> None:
+    assert inspect.signature(TransactionManager.maybe_add_partition_to_txn).parameters.keys() == {"self", "tp"}
+    assert inspect.iscoroutinefunction(AIOKafkaClient.coordinator_lookup)
+    assert "_txn_manager" in inspect.getsource(AIOKafkaProducer.__init__)
+
+
+def test_the_assignor_begins_with_what_it_was_given() -> None:
+    assert "self._assignment" in inspect.getsource(PartitionAssignor.__init__)
+    assert "self._assignment" in inspect.getsource(PartitionAssignor._metadata.fget)
