@@ -12,6 +12,7 @@ from sitehub.dev.targets_command import targets
 from sitehub.dev.up_command import up
 from sitehub.settings import ConfigurationError, load_settings
 from sitehub.settings.command import check_config
+from sitehub.target_command import target
 from sitehub.verify_command import verify
 from sitehub.wiring import kafka_client
 from sitehub.worker_command import worker
@@ -31,7 +32,18 @@ def main() -> None:
     """The customer sites integration hub."""
 
 
-for command in (broker, check_config, dead_letters, feed, targets, worker, publish_command(client_options), up, verify):
+for command in (
+    broker,
+    check_config,
+    dead_letters,
+    feed,
+    target,
+    targets,
+    worker,
+    publish_command(client_options),
+    up,
+    verify,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

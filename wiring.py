@@ -11,7 +11,10 @@ from sitehub.agents.dispatcher import Dispatcher, Gate
 from sitehub.agents.gate import TargetGate
 from sitehub.agents.hub_channel import HubChannel
 from sitehub.agents.sites import SiteHandler
+from sitehub.clients.credentials import Credentials, Fixed, Signed, basic, bearer
+from sitehub.clients.oauth import Client, ClientCredentials
 from sitehub.clients.target import Target, TargetSettings
+from sitehub.clients.tls import TlsFiles
 from sitehub.codecs.avro_events import AvroDecoder, read_folder
 from sitehub.codecs.events import EventDecoder
 from sitehub.codecs.schemas import shipped_schemas
@@ -20,7 +23,7 @@ from sitehub.engine.partition import TopicPartition
 from sitehub.rules.breaker import Breaker, BreakerPolicy
 from sitehub.rules.mapping import Mapping, MappingEntry
 from sitehub.rules.pace import Pace
-from sitehub.rules.retry import RetryPolicy
+from sitehub.rules.retry import RetryPolicy, StatusRules
 from sitehub.rules.sync import SyncRule, SyncRules
 from sitehub.settings import Integration, Settings
 from sitehub.telemetry.metrics import Metrics
@@ -94,20 +97,63 @@ def _avro_decoder(settings: Settings) -> AvroDecoder | None:
 
 def target_settings(settings: Settings, name: str) -> TargetSettings | str:
     """How to call a target, or why that can't be done."""
-    block = settings.configuration.integrations[name]
-    secret, path = settings.secret, f"{name}_integration"
-    headers = {header: secret(path, "headers", header) or "" for header in block.headers}
-    match block.authentication.type:
-        case "none":
-            pass
-        case "api_key":
-            key = settings.secret(f"{name}_integration", "authentication", "api_key")
-            if key is None:
-                return f"the secret of {name}_integration.authentication.api_key is missing"
-            headers[block.authentication.header_name] = key
-        case other:
-            return f"authentication of type {other} is not built yet"
-    return TargetSettings(name, block.api_endpoint, headers, block.timeout / 1000, block.max_in_flight)
+    block, path = settings.configuration.integrations[name], f"{name}_integration"
+    credentials = _credentials(settings, block, f"{path}.authentication")
+    if isinstance(credentials, str):
+        return f"the secret of {credentials} is missing"
+    tls = TlsFiles(block.tls.ca_file, block.tls.cert_file, block.tls.key_file)
+    return TargetSettings(
+        name,
+        block.api_endpoint,
+        {header: settings.secret(path, "headers", header) or "" for header in block.headers},
+        block.timeout / 1000,
+        block.max_in_flight,
+        credentials,
+        StatusRules(
+            frozenset(block.success_on),
+            frozenset(block.retry_on),
+            frozenset(block.reject_on),
+            frozenset(block.renew_on),
+        ),
+        {parameter: settings.secret(path, "query", parameter) or "" for parameter in block.query},
+        tls,
+        errors_in_body=block.authentication.type == "token",
+    )
+
+
+SECRET_OF = {
+    "api_key": "api_key",
+    "oauth2": "client_secret",
+    "basic": "password",
+    "hmac": "secret",
+    "bearer": "token",
+    "token": "token",
+}
+"""The secret of each type of authentication that has one."""
+
+
+def _credentials(settings: Settings, block: Integration, path: str) -> Credentials | str:
+    """A target's, or the path of the secret that is missing."""
+    login = block.authentication
+    if login.type == "none":
+        return Fixed()
+    key = SECRET_OF[login.type]
+    secret = settings.live_secret(path, key)
+    if secret is None:
+        return f"{path}.{key}"
+    if login.type == "oauth2":
+        asked = {"scope": login.scope, "audience": login.audience, **login.token_parameters}
+        client = Client(settings.secret(path, "client_id") or "", secret)
+        parameters = {name: value for name, value in asked.items() if value is not None}
+        return ClientCredentials(login.token_endpoint or "", client, parameters, block.timeout / 1000)
+    made: dict[str, Credentials] = {
+        "api_key": Fixed({login.header_name: secret}),
+        "bearer": Fixed({"Authorization": bearer(secret)}),
+        "basic": Fixed({"Authorization": basic(login.username or "", secret)}),
+        "hmac": Signed(secret),
+        "token": Fixed(query={"token": secret}),
+    }
+    return made[login.type]
 
 
 def retry_policy(block: Integration) -> RetryPolicy:

@@ -89,7 +89,7 @@ def attempt_of(answer: Answer, number: int, seconds: float) -> Attempt:
             return Attempt(number, status, duration_ms=duration_ms)
         case Refused(status, text):
             return Attempt(number, status, f"HTTP {status}", text, duration_ms)
-        case Unavailable(error, http_status, text):
+        case Unavailable(error=error, status=http_status, answer=text):
             return Attempt(number, http_status, error, text, duration_ms)
 
 

@@ -45,6 +45,8 @@ class TargetGate:
             case Unavailable(status=status, retry_after_seconds=pause) if status == TOO_MANY:
                 self.pace.too_many(now, pause)
                 self.breaker.cancelled(permit)
+            case Unavailable(counts=False):
+                self.breaker.cancelled(permit)
             case Unavailable(error=error):
                 self.breaker.leave(permit, error, now)
             case None:

@@ -26,6 +26,8 @@ class Unavailable:
     status: int | None = None
     answer: str = ""
     retry_after_seconds: float | None = None
+    counts: bool = True
+    """Whether it is a failure of its own: of many calls that wait for one token that can't be had, one is."""
 
 
 Answer = Delivered | Refused | Unavailable

@@ -1,24 +1,34 @@
 """Calls to one target system over HTTP."""
 
+import asyncio
+import contextlib
 import re
 import time
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import orjson
 
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
+from sitehub.clients.credentials import Credentials, CredentialsError, Fixed
 from sitehub.clients.http1 import KEPT_BYTES, HttpError, Pool, Response
+from sitehub.clients.masks import mask
+from sitehub.clients.tls import TlsFiles
 from sitehub.rules.commands import Command
-from sitehub.rules.retry import Verdict, classify, retry_after_seconds
+from sitehub.rules.retry import SERVER_ERROR, StatusRules, Verdict, retry_after_seconds
 
 ANSWER_BYTES = KEPT_BYTES
 """Of an answer, enough to tell why."""
 WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """How zlib unpacks what a target packs unasked."""
+DEFAULT_STATUSES = StatusRules()
+UNAUTHORIZED = 401
+REFUSED_TOKENS = frozenset({498, 499})
+"""ArcGIS: the token is invalid or expired, or there is none."""
+HTTP_ERRORS = range(400, 600)
 UNFIT_FOR_HEADERS = re.compile(r"[\x00-\x1f\x7f]|^ +| +$")
 """Characters that would end a header or get lost at its ends."""
 
@@ -30,10 +40,17 @@ class TargetSettings:
     name: str
     api_endpoint: str
     headers: dict[str, str]
-    """Sent with each call, the authentication among them."""
+    """Sent with each call."""
     timeout_seconds: float
-    """Of one attempt: connecting, sending and the answer."""
+    """Of one attempt: proving who calls, connecting, sending and the answer."""
     max_in_flight: int
+    credentials: Credentials = field(default_factory=Fixed, repr=False)
+    statuses: StatusRules = DEFAULT_STATUSES
+    query: dict[str, str] = field(default_factory=dict)
+    """Parameters that each address carries."""
+    tls: TlsFiles = field(default_factory=TlsFiles)
+    errors_in_body: bool = False
+    """Whether an error may come with status 200, as `{"error": {"code": …}}` (ArcGIS REST)."""
 
 
 class Target:
@@ -50,33 +67,81 @@ class Target:
 
     async def __aenter__(self) -> Self:
         """Connections are made when they are needed."""
-        self._pool = Pool(self.settings.api_endpoint)
+        self._pool = Pool(self.settings.api_endpoint, self.settings.tls.context)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close what nobody uses."""
+        await self.settings.credentials.close()
         await self._pool.close()
 
-    async def call(self, command: Command, *, repeated: bool = False) -> Answer:  # noqa: ARG002
-        """Make the call once. Never raises for what a network or a target can do."""
+    async def call(self, command: Command, *, repeated: bool = False) -> Answer:
+        """Make the call once, twice if credentials had to be renewed.
+
+        `repeated`: an earlier attempt may have arrived. Never raises for what a network or a target can do.
+        """
         headers = {
-            **self._headers,
             "Idempotency-Key": _header(command.command_id),
             "X-Correlation-ID": _header(command.event_id),
             "X-Sitehub-Config": command.config_id,
         }
+        return await self.request(command.method, command.path, headers, orjson.dumps(command.body), repeated=repeated)
+
+    async def request(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, *, repeated: bool = False
+    ) -> Answer:
+        """As `call`, for any request."""
+        settings = self.settings
         try:
-            response = await self._pool.request(
-                command.method, command.path, headers, orjson.dumps(command.body), self.settings.timeout_seconds
-            )
-            text = _text(response)
+            async with asyncio.timeout(settings.timeout_seconds):
+                status, text, response = await self._attempt(method, path, headers, body)
+                if status in settings.statuses.renew_on:
+                    status, text, response = await self._attempt(method, path, headers, body)
         except TimeoutError:
-            return Unavailable(f"no answer within {self.settings.timeout_seconds:g} s")
+            return Unavailable(f"no answer within {settings.timeout_seconds:g} s")
+        except CredentialsError as error:
+            return Unavailable(self._masked(str(error)), counts=not error.is_repeated)
         except (HttpError, OSError, ValueError, zlib.error) as error:
-            return Unavailable(f"{type(error).__name__}: {error}")
-        return _read(response.status, text, response.headers.get("retry-after"))
+            return Unavailable(self._masked(f"{type(error).__name__}: {error}"))
+        match settings.statuses.verdict(status, is_repeated=repeated):
+            case Verdict.DELIVERED:
+                return Delivered(status)
+            case Verdict.REJECTED:
+                return Refused(status, self._masked(text))
+            case Verdict.RETRY:
+                asked = response.headers.get("retry-after")
+                wait = retry_after_seconds(asked, now=time.time()) if asked else None
+                return Unavailable(f"HTTP {status}", status, self._masked(text), wait)
+
+    async def _attempt(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, Response]:
+        """Status as it is meant, the answer's beginning, and the answer."""
+        settings = self.settings
+        proof = await settings.credentials.prove(body, time.time())
+        if parameters := {**settings.query, **proof.query}:
+            path += f"{'&' if '?' in path else '?'}{urlencode(parameters)}"
+        fields = {**self._headers, **proof.headers, **headers}
+        response = await self._pool.request(method, path, fields, body, settings.timeout_seconds)
+        text = _text(response)
+        status = (_status_in_body(text) if settings.errors_in_body else None) or response.status
+        if status in settings.statuses.renew_on:
+            settings.credentials.refused(proof)
+        return status, text, response
+
+    def _masked(self, text: str) -> str:
+        return mask(text, [*self.settings.credentials.secrets(), *self.settings.headers.values()])
+
+
+def _status_in_body(text: str) -> int | None:
+    """The status that an error in the body stands for; None if there is none. Tokens that are not taken are a 401."""
+    if '"error"' not in text:
+        return None
+    with contextlib.suppress(orjson.JSONDecodeError):
+        match orjson.loads(text):
+            case {"error": {"code": int(code)}}:
+                return UNAUTHORIZED if code in REFUSED_TOKENS else code if code in HTTP_ERRORS else SERVER_ERROR
+    return None
 
 
 def _header(text: str) -> str:
@@ -91,14 +156,3 @@ def _text(response: Response) -> str:
     if kept and packing in WINDOWS:
         kept = zlib.decompressobj(WINDOWS[packing]).decompress(kept, ANSWER_BYTES)
     return kept.decode("utf-8", "replace")
-
-
-def _read(status: int, answer: str, retry_after: str | None) -> Answer:
-    match classify(status):
-        case Verdict.DELIVERED:
-            return Delivered(status)
-        case Verdict.REJECTED:
-            return Refused(status, answer)
-        case Verdict.RETRY:
-            wait = retry_after_seconds(retry_after, now=time.time()) if retry_after else None
-            return Unavailable(f"HTTP {status}", status, answer, wait)

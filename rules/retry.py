@@ -52,6 +52,28 @@ class Verdict(Enum):
     RETRY = "retry"
 
 
+@dataclass(frozen=True, slots=True)
+class StatusRules:
+    """What a target's statuses mean beside what they mean by themselves."""
+
+    success_on: frozenset[int] = frozenset({409})
+    """Delivered, if an earlier attempt of ours may have arrived."""
+    retry_on: frozenset[int] = frozenset()
+    reject_on: frozenset[int] = frozenset()
+    renew_on: frozenset[int] = frozenset({401})
+    """The credentials are not taken: a fault between hub and target, not of the command."""
+
+    def verdict(self, status: int, *, is_repeated: bool) -> Verdict:
+        """Of an answer that is final for this attempt."""
+        if is_repeated and status in self.success_on:
+            return Verdict.DELIVERED
+        if status in self.reject_on:
+            return Verdict.REJECTED
+        if status in self.retry_on or status in self.renew_on:
+            return Verdict.RETRY
+        return classify(status)
+
+
 def classify(status: int) -> Verdict:
     """2xx is delivered; 408, 425, 429 and 5xx are tried again; all else the target will never take."""
     if status in RETRYABLE or status >= SERVER_ERROR:

@@ -44,6 +44,17 @@ class RateLimit(Block):
     """Calls at once at most."""
 
 
+class TlsFilesConfig(Block):
+    """Files in PEM, read anew when they change."""
+
+    ca_file: str | None = None
+    """Authorities that may sign the target's certificate; absent: those of the system."""
+    cert_file: str | None = None
+    """Certificate of the hub, for targets that ask for one; absent: it has none to show."""
+    key_file: str | None = None
+    """Its key; absent: it stands in `cert_file`."""
+
+
 class Integration(Block):
     """A target: any `<name>_integration` block."""
 
@@ -61,6 +72,10 @@ class Integration(Block):
     """When the target is left in peace."""
     services: GisServices | None = None
     """Services of a geographic information system; absent: it is none."""
+    tls: TlsFilesConfig = TlsFilesConfig()
+    """Certificates of the connections."""
+    health_path: str = Field(default="/health", pattern=r"^/[!-~]*$")
+    """Path that `sitehub target check` calls."""
     max_in_flight: int = Field(default=64, gt=0)
     """Calls at once, a worker."""
     rate_limit: RateLimit | None = None

@@ -43,6 +43,7 @@ def load_settings(paths: Sequence[Path] | None = None, environ: Mapping[str, str
         missing_secrets=tuple(secrets.missing),
         app_id=environment.app_id,
         data=environment.data,
+        secret_files=secrets.files,
     )
 
 

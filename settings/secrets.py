@@ -41,6 +41,8 @@ class Secrets:
     """What the environment gives, by dotted path."""
 
     values: dict[str, str] = field(default_factory=dict)
+    files: dict[str, Path] = field(default_factory=dict)
+    """Where the values come from that stand in files."""
     missing: list[str] = field(default_factory=list)
     """Placeholders without a value that their block needs."""
     mistakes: list[Mistake] = field(default_factory=list)
@@ -74,6 +76,8 @@ def read_secrets(document: dict[str, Any], environ: Mapping[str, str]) -> Secret
         given = environ.get(name) or _from_file(name, path, environ, secrets.mistakes)
         if given:
             secrets.values[dotted(path)] = given
+            if not environ.get(name):
+                secrets.files[dotted(path)] = Path(environ[f"{name}_FILE"])
         elif is_placeholder(value) and _needed(document, path):
             secrets.missing.append(dotted(path))
     return secrets
@@ -96,11 +100,16 @@ def masked(value: Any, path: KeyPath = ()) -> Any:
             return value
 
 
+def read_secret_file(path: Path) -> str:
+    """Its text without the ends of its last line; raises OSError and ValueError."""
+    return path.read_text(encoding="utf-8").rstrip("\r\n")
+
+
 def _from_file(name: str, path: KeyPath, environ: Mapping[str, str], mistakes: list[Mistake]) -> str | None:
     if not (file := environ.get(f"{name}_FILE")):
         return None
     try:
-        return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+        return read_secret_file(Path(file))
     except (OSError, ValueError) as error:
         mistakes.append(Mistake(f"${name}_FILE", dotted(path), str(error), "a readable file in UTF-8"))
         return None

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from sitehub.settings.model import Block
-from sitehub.settings.shapes import HeaderName, HttpAddress
+from sitehub.settings.shapes import HeaderName, HttpAddress, Name
 
 NEEDED_KEYS = {
     "none": (),
@@ -36,6 +36,8 @@ class TargetAuthentication(Block):
     """Scopes to ask for, separated by spaces; absent: what the server gives."""
     audience: str | None = None
     """Audience to ask for; absent: none is asked for."""
+    token_parameters: dict[Name, str] = {}
+    """Parameters that the token endpoint wants beside those, of type oauth2."""
     token: str | None = None
     """Secret of types token (a parameter of each call) and bearer (the Authorization header)."""
     username: str | None = None

@@ -1,0 +1,27 @@
+"""Certificates of a target's connections, read anew when their files change."""
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(slots=True)
+class TlsFiles:
+    """What stands in files; raises OSError or ssl.SSLError where it can't be used, which fails the call."""
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    _seen: tuple[int, ...] = ()
+    _context: ssl.SSLContext | None = field(default=None, repr=False)
+
+    def context(self) -> ssl.SSLContext:
+        """For the next connection."""
+        files = [Path(name) for name in (self.ca_file, self.cert_file, self.key_file) if name is not None]
+        seen = tuple(file.stat().st_mtime_ns for file in files)
+        if self._context is None or seen != self._seen:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.cert_file is not None:
+                context.load_cert_chain(self.cert_file, self.key_file)
+            self._context, self._seen = context, seen
+        return self._context

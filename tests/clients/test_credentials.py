@@ -1,0 +1,313 @@
+"""Who calls is proven as configured, renewed when it must be, and never shown."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+import pytest
+import trustme
+
+from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
+from sitehub.clients.credentials import Credentials, Fixed, Signed, basic, bearer
+from sitehub.clients.masks import mask
+from sitehub.clients.oauth import FRESH_SHARE, PAUSE_SECONDS, Client, ClientCredentials
+from sitehub.clients.target import Target, TargetSettings
+from sitehub.clients.tls import TlsFiles
+from sitehub.rules.retry import StatusRules
+from sitehub.settings import load_settings
+from sitehub.tests.clients.raw_server import Behaviour, Call, answering, serving
+from sitehub.tests.clients.test_target import COMMAND
+from sitehub.wiring import target_settings
+
+SECRET = "s3cret-of-the-hub"  # noqa: S105 -- of no real hub
+
+
+def http(status: int, document: Any = None) -> bytes:
+    body = orjson.dumps(document) if document is not None else b""
+    return b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+
+
+def in_turn(*answers: bytes) -> Behaviour:
+    """Each call gets the next answer, the last one for ever."""
+    left = list(answers)
+
+    async def behave(call: Call) -> None:
+        await answering(left.pop(0) if len(left) > 1 else left[0])(call)
+
+    return behave
+
+
+async def call(url: str, credentials: Credentials, times: int = 1, **changes: Any) -> list[Answer]:
+    settings = replace(TargetSettings("t", url, {}, 5.0, 64, credentials), **changes)
+    async with Target(settings) as target:
+        return list(await asyncio.gather(*(target.call(COMMAND) for _ in range(times))))
+
+
+def constant(text: str = SECRET) -> Callable[[], str]:
+    return lambda: text
+
+
+@pytest.mark.parametrize(
+    ("credentials", "name", "value"),
+    [
+        (Fixed({"X-API-Key": constant()}), "X-API-Key", SECRET),
+        (Fixed({"Authorization": bearer(constant())}), "Authorization", f"Bearer {SECRET}"),
+        (
+            Fixed({"Authorization": basic("hub", constant())}),
+            "Authorization",
+            "Basic " + base64.b64encode(f"hub:{SECRET}".encode()).decode(),
+        ),
+    ],
+)
+async def test_what_is_fixed_stands_in_a_header(credentials: Fixed, name: str, value: str) -> None:
+    async with serving(answering(http(200))) as server:
+        assert await call(server.url, credentials) == [Delivered(200)]
+    assert server.calls[0].headers[name] == value
+
+
+async def test_a_signature_covers_time_and_body() -> None:
+    async with serving(answering(http(200))) as server:
+        await call(server.url, Signed(constant()))
+    stamp, _, digest = server.calls[0].headers["X-Sitehub-Signature"].partition(",v1=")
+    stamp = stamp.removeprefix("t=")
+    assert abs(int(stamp) - time.time()) < 60
+    assert digest == hmac.new(SECRET.encode(), stamp.encode() + b"." + server.calls[0].body, hashlib.sha256).hexdigest()
+
+
+async def test_parameters_and_an_arcgis_token_are_in_the_address() -> None:
+    async with serving(answering(http(200))) as server:
+        await call(server.url, Fixed(query={"token": constant("a b&c")}), query={"f": "json"})
+    assert server.calls[0].head.startswith("POST /customers?f=json&token=a+b%26c HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("code", "meant"), [(498, "HTTP 401"), (499, "HTTP 401"), (503, "HTTP 503"), (1000, "HTTP 500")]
+)
+async def test_an_arcgis_error_in_a_200_body_is_one(code: int, meant: str) -> None:
+    async with serving(answering(http(200, {"error": {"code": code, "message": "no"}}))) as server:
+        (answer,) = await call(server.url, Fixed(), errors_in_body=True)
+    assert isinstance(answer, Unavailable)
+    assert answer.error == meant
+
+
+async def test_without_arcgis_a_200_is_delivered_whatever_it_says() -> None:
+    async with serving(answering(http(200, {"error": {"code": 498}}))) as server:
+        assert await call(server.url, Fixed()) == [Delivered(200)]
+
+
+async def test_401_once_is_called_again_at_once() -> None:
+    async with serving(in_turn(http(401), http(200))) as server:
+        assert await call(server.url, Fixed()) == [Delivered(200)]
+    assert len(server.calls) == 2
+
+
+async def test_credentials_that_stay_refused_are_no_fault_of_the_command() -> None:
+    async with serving(answering(http(401, {"hint": f"{SECRET} is unknown"}))) as server:
+        (answer,) = await call(server.url, Fixed({"X-API-Key": constant()}))
+    assert answer == Unavailable("HTTP 401", 401, '{"hint":"*** is unknown"}')
+    assert len(server.calls) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "attempt", "kind"),
+    [
+        (409, "repeated", Delivered),
+        (409, "first", Refused),
+        (422, "first", Unavailable),
+        (503, "first", Refused),
+        (418, "repeated", Refused),
+    ],
+)
+async def test_statuses_mean_what_the_configuration_says(status: int, attempt: str, kind: type) -> None:
+    rules = StatusRules(retry_on=frozenset({422}), reject_on=frozenset({503}))
+    async with (
+        serving(answering(http(status))) as server,
+        Target(TargetSettings("t", server.url, {}, 5.0, 4, statuses=rules)) as target,
+    ):
+        assert type(await target.call(COMMAND, repeated=attempt == "repeated")) is kind
+
+
+class TokenServer:
+    """What an authorization server gives."""
+
+    def __init__(self, life_seconds: float = 3600.0) -> None:
+        self.given = 0
+        self.life_seconds = life_seconds
+        self.is_down = False
+        self.forms: list[dict[str, list[str]]] = []
+
+    async def __call__(self, call: Call) -> None:
+        self.forms.append(parse_qs(call.body.decode()))
+        await asyncio.sleep(0.05)
+        if self.is_down:
+            await answering(http(500))(call)
+            return
+        self.given += 1
+        document = {"access_token": f"token-{self.given}", "expires_in": self.life_seconds, "token_type": "Bearer"}
+        await answering(http(200, document))(call)
+
+
+def oauth(url: str, clock: Callable[[], float] = time.monotonic, **parameters: str) -> ClientCredentials:
+    return ClientCredentials(f"{url}/token", Client("hub", constant()), parameters, 5.0, clock)
+
+
+async def test_one_token_serves_all_who_wait() -> None:
+    tokens = TokenServer()
+    async with serving(tokens) as login, serving(answering(http(200))) as server:
+        answers = await call(server.url, oauth(login.url, scope="billing", audience="b"), times=64)
+    assert answers == [Delivered(200)] * 64
+    assert tokens.forms == [
+        {
+            "grant_type": ["client_credentials"],
+            "client_id": ["hub"],
+            "client_secret": [SECRET],
+            "scope": ["billing"],
+            "audience": ["b"],
+        }
+    ]
+    assert {one.headers["Authorization"] for one in server.calls} == {"Bearer token-1"}
+
+
+async def test_a_token_is_renewed_ahead_of_its_end_without_a_call_that_waits() -> None:
+    now, tokens = 0.0, TokenServer(life_seconds=100)
+    async with serving(tokens) as login:
+        credentials = oauth(login.url, lambda: now)
+        assert (await credentials.prove(b"", 0)).headers == {"Authorization": "Bearer token-1"}
+        now = 100 * FRESH_SHARE + 1
+        assert (await credentials.prove(b"", 0)).headers == {"Authorization": "Bearer token-1"}
+        await until(lambda: "token-2" in credentials.secrets())
+        assert (await credentials.prove(b"", 0)).headers == {"Authorization": "Bearer token-2"}
+        await credentials.close()
+
+
+async def test_a_token_that_still_works_bridges_an_outage_of_its_server() -> None:
+    now, tokens = 0.0, TokenServer(life_seconds=100)
+    async with serving(tokens) as login:
+        credentials = oauth(login.url, lambda: now)
+        await credentials.prove(b"", 0)
+        tokens.is_down = True
+        now = 99.0
+        for _ in range(3):
+            assert (await credentials.prove(b"", 0)).headers == {"Authorization": "Bearer token-1"}
+            await asyncio.sleep(0.1)
+        assert len(tokens.forms) == 2  # a failure is not asked for again at once
+        await credentials.close()
+
+
+async def test_401_renews_the_token_once_for_all() -> None:
+    tokens = TokenServer()
+
+    async def expired(call: Call) -> None:
+        await answering(http(401 if call.headers["Authorization"].endswith("-1") else 200))(call)
+
+    async with serving(tokens) as login, serving(expired) as server:
+        assert await call(server.url, oauth(login.url), times=32) == [Delivered(200)] * 32
+    assert tokens.given == 2
+
+
+async def test_a_token_server_that_fails_is_one_failure_and_not_64() -> None:
+    tokens = TokenServer()
+    tokens.is_down = True
+    async with serving(tokens) as login, serving(answering(http(200))) as server:
+        credentials = oauth(login.url)
+        answers = await call(server.url, credentials, times=64)
+    assert all(isinstance(one, Unavailable) and "HTTP 500" in one.error for one in answers)
+    assert sum(isinstance(one, Unavailable) and one.counts for one in answers) == 1
+    assert (len(tokens.forms), server.calls) == (1, [])
+    assert PAUSE_SECONDS > 0
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"access_token": 7}', b'{"access_token": ""}', b"{"])
+async def test_a_token_server_that_talks_rubbish_gives_no_token(body: bytes) -> None:
+    async with serving(answering(b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))) as login:
+        (answer,) = await call("http://127.0.0.1:9", oauth(login.url))
+    assert isinstance(answer, Unavailable)
+    assert answer.error.startswith("the token endpoint gives no token: ")
+
+
+def test_secrets_and_what_is_named_like_one_are_masked() -> None:
+    text = f'{{"api_key":"abc","note":"{SECRET}","Access-Token": "x\\"y","name":"Zoo"}}'
+    assert mask(text, [SECRET, "a"]) == '{"api_key":"***","note":"***","Access-Token": "***","name":"Zoo"}'
+
+
+def test_a_secret_that_the_cut_left_half_is_masked_by_its_name() -> None:
+    assert mask('{"client_secret":"s3cr', []) == '{"client_secret":"***'
+
+
+@pytest.mark.parametrize(
+    ("login", "secret", "name"),
+    [
+        ({"type": "api_key"}, "API_KEY", "X-API-Key"),
+        ({"type": "bearer", "token": "[encrypted_token]"}, "TOKEN", "Authorization"),
+        ({"type": "basic", "username": "hub", "password": "[encrypted_password]"}, "PASSWORD", "Authorization"),
+    ],
+)
+async def test_a_secret_in_a_file_is_read_again_when_the_file_changes(
+    tmp_path: Path, login: dict[str, str], secret: str, name: str
+) -> None:
+    overlay, file = tmp_path / "overlay.json", tmp_path / "secret"
+    overlay.write_text(orjson.dumps({"billing_integration": {"authentication": login}}).decode())
+    file.write_text("first-secret\n")
+    config = Path(__file__).parents[2] / "config"
+    variable = f"SITEHUB_SECRET_BILLING_INTEGRATION__AUTHENTICATION__{secret}_FILE"
+    found = target_settings(load_settings([config, overlay], {variable: str(file)}), "billing")
+    assert isinstance(found, TargetSettings)
+    before = (await found.credentials.prove(b"", 0)).headers[name]
+    file.write_text("second-secret\n")
+    after = (await found.credentials.prove(b"", 0)).headers[name]
+    file.unlink()
+
+    assert before != after
+    assert (await found.credentials.prove(b"", 0)).headers[name] == after
+    assert "second-secret" not in repr(found)
+
+
+async def test_certificates_of_both_sides_are_read_again_when_their_files_change(tmp_path: Path) -> None:
+    old, new = trustme.CA(), trustme.CA()
+    files = TlsFiles(str(tmp_path / "ca.pem"), str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"))
+
+    def write(authority: trustme.CA) -> None:
+        issued = authority.issue_cert("hub@example.com")
+        authority.cert_pem.write_to_path(str(files.ca_file))
+        issued.cert_chain_pems[0].write_to_path(str(files.cert_file))
+        issued.private_key_pem.write_to_path(str(files.key_file))
+
+    def asks_for_a_certificate(authority: trustme.CA) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        authority.configure_trust(context)
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    async def reached(authority: trustme.CA) -> bool:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(http(200))
+            await writer.drain()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=asks_for_a_certificate(authority))
+        port = server.sockets[0].getsockname()[1]
+        (answer,) = await call(f"https://127.0.0.1:{port}", Fixed(), tls=files)
+        server.close()
+        return answer == Delivered(200)
+
+    write(old)
+    assert await reached(old)
+    assert not await reached(new)
+    write(new)
+    assert await reached(new)
+
+
+async def until(what: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not what():
+            await asyncio.sleep(0.01)
