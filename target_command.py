@@ -68,8 +68,8 @@ async def _steps(settings: TargetSettings, health_path: str) -> list[Step]:
                 step |= {"status": status, "answer": answer, "error": "HTTP 404: set health_path to what it has"}
             case Refused(status, answer):
                 step |= {"status": status, "answer": answer, "error": f"HTTP {status}"}
-            case Unavailable(error=error, status=status, answer=answer):
-                step |= {"status": status, "answer": answer, "error": error}
+            case Unavailable() as failed:
+                step |= {"status": failed.status, "answer": failed.answer, "error": failed.error}
         if step.get("status") in settings.statuses.renew_on:
             step["error"] = f"HTTP {step['status']}: it does not take the credentials"
         return [{"step": "log in", "ok": True, "error": None}, step]

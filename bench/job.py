@@ -92,6 +92,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--journal", type=Path, help="where to note what happened when")
     parser.add_argument("--profile", type=Path, help="where to leave a sampling profile at the end")
     parser.add_argument("--gate", type=Path, help="take nothing before this file is there")
+    parser.add_argument("--batch-records", type=int, default=8_000, help="at most in a transaction")
     parser.add_argument("--standbys", type=int, default=0)
     parser.add_argument("--rocksdb", default="{}", help="options as JSON: see rocksdb_options.py")
     return parser.parse_args()
@@ -119,7 +120,16 @@ def main() -> None:
     if options.gate:
         loop = gated(loop, options.gate)
     sends = frozenset({f"out-{options.name}"})
-    app.add_source(Source(options.source, "sites", f"cl-{options.name}", loop, sends), PARTITIONS)
+    source = Source(
+        options.source,
+        "sites",
+        f"cl-{options.name}",
+        loop,
+        sends,
+        max_batch_records=options.batch_records,
+        fetch_bytes=options.batch_records * 512,
+    )
+    app.add_source(source, PARTITIONS)
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
     faust.Worker(app, loglevel="warning", redirect_stdouts=False).execute_from_commandline()
