@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.transaction_manager import TransactionManager
 from faust import App
 from faust.app.base import BootStrategy
@@ -109,6 +110,15 @@ def test_what_finds_and_marks_unmarked_transactions_is_there() -> None:
     assert inspect.signature(TransactionManager.maybe_add_partition_to_txn).parameters.keys() == {"self", "tp"}
     assert inspect.iscoroutinefunction(AIOKafkaClient.coordinator_lookup)
     assert "_txn_manager" in inspect.getsource(AIOKafkaProducer.__init__)
+
+
+def test_records_can_go_straight_to_the_builder_of_a_batch() -> None:
+    builder = BatchBuilder(1000, 0, is_transactional=1)
+    assert builder._builder.append(0, 1, b"k", b"v", [("h", b"x")]) is not None
+    assert builder._builder.append(1, 1, b"k", b"v" * 1000, []) is None  # full
+    builder._relative_offset = 1
+    builder.close()
+    assert builder.record_count() == 1
 
 
 def test_the_assignor_begins_with_what_it_was_given() -> None:
