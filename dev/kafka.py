@@ -159,7 +159,7 @@ class EmbeddedKafka:
             )
 
     def _format(self, java: list[str], properties: Path) -> None:
-        tool = ["kafka.tools.StorageTool", "format", "-t", self._cluster_id(), "-c", str(properties)]
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={self._cluster_id()}", "-c", str(properties)]
         if self._spawn([*java, *tool]).wait(START_SECONDS):
             raise EmbeddedKafkaError(f"Kafka can't prepare {self._log_dir}: {self._last_words()}")
 
