@@ -64,7 +64,7 @@ class _Reader:
         self._ends = await self._consumer.end_offsets(tps)  # of a read_committed consumer: the last stable offsets
         self._beginnings = await self._consumer.beginning_offsets(tps)
         for tp, store in self._stores.items():
-            offset = store.position.offset
+            offset = 0 if store.is_corrupted else store.position.offset
             if self._beginnings[tp] < offset <= self._ends[tp]:
                 self._consumer.seek(tp, offset - 1)  # a record before: it tells whether this is the same log
                 self._unproven.add(tp)
@@ -101,7 +101,7 @@ class _Reader:
 
     def _rebuild(self, tp: aiokafka.TopicPartition) -> None:
         """The store is no prefix of the log: ahead of it, behind what is kept of it, or filled from another one."""
-        if self._stores[tp].position != START:
+        if self._stores[tp].is_corrupted or self._stores[tp].position != START:
             log.warning("store_rebuilt %s-%d", tp.topic, tp.partition)
             self._stores[tp].reset()
         self._consumer.seek(tp, self._beginnings[tp])

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,6 +37,10 @@ def database_options() -> Options:
     return options
 
 
+class CorruptedStoreError(LookupError):
+    """What is on disk can't be read: whoever keeps the store must rebuild it from the changelog."""
+
+
 class Store:
     """Rows of one table partition. Keys that begin with NUL are the engine's own.
 
@@ -52,6 +57,8 @@ class Store:
         self._cache = RowCache()
         self.current_at = 0.0
         """When, in seconds since 1970, it was last known to hold all that its changelog had; 0 if it never was."""
+        self.is_corrupted = False
+        """Whether it gives and takes nothing until `reset`."""
 
     def _open(self) -> Rdict:
         options = database_options()
@@ -66,24 +73,28 @@ class Store:
     @property
     def position(self) -> Position:
         """Where the restore goes on in the changelog."""
-        offset, _, timestamp = (self._db.get(POSITION_KEY) or b"0:0").partition(b":")
+        with self._whole():
+            offset, _, timestamp = (self._db.get(POSITION_KEY) or b"0:0").partition(b":")
         return Position(int(offset), int(timestamp))
 
     @property
     def source_offset(self) -> int:
         """Next offset of the source; 0 if nothing was ever applied."""
-        return int(self._db.get(OFFSET_KEY) or 0)
+        with self._whole():
+            return int(self._db.get(OFFSET_KEY) or 0)
 
     def get(self, keys: list[bytes]) -> list[bytes | None]:
         """Values of `keys` in their order; None where there is no row."""
-        return self._cache.get(keys, self._db.get)
+        with self._whole():
+            return self._cache.get(keys, self._db.get)
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Rows whose keys begin with `prefix`, in the order of their bytes."""
-        for key, value in self._db.items(from_key=prefix):
-            if not key.startswith(prefix):
-                return
-            yield key, value
+        with self._whole():
+            for key, value in self._db.items(from_key=prefix):
+                if not key.startswith(prefix):
+                    return
+                yield key, value
 
     def write(self, rows: Iterable[Row], position: Position) -> None:
         """Apply `rows` and move the position, both or neither; what was cached is forgotten."""
@@ -102,6 +113,7 @@ class Store:
         self._db = self._open()
         self._cache.clear()
         self.current_at = 0.0
+        self.is_corrupted = False
 
     def close(self) -> None:
         """Flush the memtable, so that a restart reads only what comes after, and let go of the lock."""
@@ -117,4 +129,18 @@ class Store:
             else:
                 put(key, value)
         put(POSITION_KEY, b"%d:%d" % position)
-        self._db.write(batch, self._unlogged)
+        with self._whole():
+            self._db.write(batch, self._unlogged)
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """A block whose checksum is wrong is noticed when it is read: then nothing of the store is trusted any more."""
+        if self.is_corrupted:
+            raise CorruptedStoreError(f"{self._path} is corrupted and not rebuilt yet")
+        try:
+            yield
+        except Exception as error:
+            if "corruption" not in str(error).lower():
+                raise
+            self.is_corrupted = True
+            raise CorruptedStoreError(f"{self._path}: {error}") from error

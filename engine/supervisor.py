@@ -86,6 +86,8 @@ class Supervisor:
         }
         for tp in started:
             self.observer.state(tp, State.RECOVERING)
+            if self._store(tp).is_corrupted:  # look-ups wait until it is rebuilt
+                self.recovered.discard(tp)
         try:
             await asyncio.gather(*(partition.fence() for partition in started.values()))
             stores = {(self.source(tp).changelog, tp.partition): self._store(tp) for tp in started}

@@ -47,7 +47,7 @@ class Tables:
     def find_stale(self, table: str, key: bytes, recovered: set[Name]) -> tuple[bytes, float] | None:
         """The row in a partition that is followed or not yet recovered, and when (since 1970) it was last current."""
         for name, store in self.stores.items():
-            if name[0] == table and name not in recovered and store.current_at:
+            if name[0] == table and name not in recovered and store.current_at and not store.is_corrupted:
                 value = store.get([key])[0]
                 if value is not None:
                     return value, store.current_at

@@ -133,6 +133,15 @@ class Crew:
         for current in (self.folder / name).glob("counts-*/CURRENT"):
             current.write_bytes(b"rubbish")
 
+    def rot_tables(self, name: str) -> None:
+        """Overwrite a part of each file of rows, as a bad disk does."""
+        files = list((self.folder / name).glob("counts-*/*.sst"))
+        assert files
+        for path in files:
+            with path.open("r+b") as file:
+                file.seek(path.stat().st_size // 4)
+                file.write(b"rot" * 20)
+
     def load(self, per_second: int = 500) -> None:
         """Send keys in turn until `finish`."""
         self._load = threading.Thread(target=self._send, args=(per_second,), daemon=True)

@@ -174,6 +174,21 @@ def test_fifty_rebalances_in_a_row_under_load_lose_nothing_and_leave_nothing(cre
             assert late[name][what] <= count + 5, (name, what, early, late)
 
 
+def test_tables_that_rotted_on_disk_are_noticed_when_they_are_read_and_rebuilt(crew: Crew) -> None:
+    crew.start("one")
+    crew.await_settled("one")
+    crew.load()
+    progress(crew)
+    assert crew.terminate("one") == 0
+    crew.rot_tables("one")
+
+    crew.start("one")
+    eventually(lambda: b"CorruptedStoreError" in (crew.folder / "one.log").read_bytes(), 30, "it is noticed")
+    crew.await_settled("one")
+
+    crew.finish()
+
+
 def test_tables_filled_from_a_changelog_that_was_made_anew_are_not_trusted(crew: Crew) -> None:
     crew.start("one")
     crew.await_settled("one")

@@ -1,6 +1,8 @@
 from pathlib import Path
 
-from sitehub.engine.store import OFFSET_KEY, START, Position, Store
+import pytest
+
+from sitehub.engine.store import OFFSET_KEY, START, CorruptedStoreError, Position, Store
 
 
 def test_rows_and_position_survive_a_clean_close(tmp_path: Path) -> None:
@@ -41,3 +43,24 @@ def test_a_corrupted_folder_is_rebuilt_from_nothing(tmp_path: Path) -> None:
     again = Store(tmp_path / "sites-0")
 
     assert (again.get([b"a"]), again.position) == ([None], START)
+
+
+def test_a_block_that_rotted_on_disk_is_noticed_and_nothing_is_trusted_any_more(tmp_path: Path) -> None:
+    store = Store(tmp_path / "t")
+    keys = [b"key-%05d" % number for number in range(2000)]
+    store.write([(key, key * 20) for key in keys], Position(2000, 1))
+    store.close()
+    table = max((tmp_path / "t").glob("*.sst"), key=lambda path: path.stat().st_size)
+    with table.open("r+b") as file:
+        file.seek(table.stat().st_size // 3)
+        file.write(b"rot" * 100)
+
+    again = Store(tmp_path / "t")
+    with pytest.raises(CorruptedStoreError, match=r"[Cc]orruption"):
+        again.get(keys)
+    with pytest.raises(CorruptedStoreError, match="not rebuilt yet"):
+        again.write([(b"key", b"value")], Position(2001, 2))
+
+    again.reset()
+    assert (again.position, again.get(keys[:1])) == (START, [None])
+    again.close()
