@@ -13,6 +13,8 @@ from sitehub.engine.unmarked import Verdict
 
 RECORD_BATCH_BYTES = 1_000_000
 """Of one record batch: a broker takes 1,048,588 bytes unless told otherwise."""
+STOP_SECONDS = 3.0
+"""aiokafka waits for answers to what it has sent; nobody needs them any more."""
 MAX_RECORD_BYTES = 4_000_000
 """Of one record, sent alone in its batch, if the broker takes it."""
 
@@ -51,7 +53,11 @@ class TransactionalProducer:
 
     async def stop(self) -> None:
         """Let go of the connections; an open transaction is left for the next fence."""
-        await self._producer.stop()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._producer.stop()
+        except TimeoutError:
+            await self._producer.client.close()
 
     async def transact(self, sends: Mapping[str, Sequence[Message]], partition: int, last: str) -> Position:
         """Send everything and commit: all of it becomes visible or none.

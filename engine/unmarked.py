@@ -7,6 +7,7 @@ restore neither, until the next transaction of the same producer ends there, and
 every owner first asks what the last verdict was, fences, and gives it once more to all partitions that could lack it.
 """
 
+import asyncio
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any
@@ -14,11 +15,18 @@ from typing import Any
 import aiokafka
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient, CoordinationType
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError as CoordinatorNotAvailableError,
+)
+from aiokafka.errors import GroupLoadInProgressError as CoordinatorLoadInProgressError
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, NodeNotReadyError, for_code
+from aiokafka.errors import NotCoordinatorForGroupError as NotCoordinatorError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
 UNKNOWN_TRANSACTIONAL_ID = 105
+NOT_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError, NodeNotReadyError)
+AGAIN_SECONDS = 0.05
 
 
 class Verdict(Enum):
@@ -93,12 +101,22 @@ class DescribeTransactions(Request[DescribeTransactionsStruct]):
 
 
 async def last_verdict(client: Mapping[str, Any], transactional_id: str) -> Verdict | None:
-    """How the id's last transaction ended; None if it is open, or none was since the last fence, or nobody can say."""
+    """How the id's last transaction ended; None if it is open, or none was since the last fence, or nobody can say.
+
+    Waits for a coordinator that is not there yet, as on a new broker.
+    """
+    while True:
+        try:
+            return await _ask(client, transactional_id)
+        except NOT_YET:
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def _ask(client: Mapping[str, Any], transactional_id: str) -> Verdict | None:
     connection = AIOKafkaClient(**client)
     try:
         await connection.bootstrap()
         node = await connection.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
-        await connection.ready(node)
         answer = await connection.send(node, DescribeTransactions(transactional_id))
     except IncompatibleBrokerVersion:
         return None

@@ -93,8 +93,12 @@ async def test_coordinators_and_leaders_move_to_the_other_broker(
     topics = [f"{crew.prefix}{name}" for name in ("in", "out", "changelog")]
     for made in admin.create_topics([NewTopic(topic, PARTITIONS, 2) for topic in topics]).values():
         made.result(30)
-    leaders = {part.leader for topic in topics for part in admin.list_topics(topic).topics[topic].partitions.values()}
-    assert leaders == {1, NODE}
+
+    def led_by_both() -> bool:
+        found = [admin.list_topics(topic).topics[topic].partitions.values() for topic in topics]
+        return {part.leader for parts in found for part in parts} == {1, NODE}
+
+    await asyncio.to_thread(eventually, led_by_both, 30, "both brokers lead partitions")
     engine = counting_engine(crew)
     assert await engine.assign([TopicPartition(topics[0], number) for number in range(PARTITIONS)], [], fresh=True)
     crew.load(200)
