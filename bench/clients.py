@@ -16,7 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sitehub.bench.stage import HERE, WORKER_CORE, broker, table
+from sitehub.bench.stage import HERE, WORKER_CORE, broker, median, table
 from sitehub.bench.workload import PARTITIONS, SOURCE, create_topics, produce, write_result
 
 PEERS = HERE / "peers"
@@ -88,14 +88,6 @@ def main() -> None:
                 print(row, flush=True)
     print(table([median(rows) for rows in runs.values()]))
     print(json.dumps({"written": str(write_result("clients", [row for rows in runs.values() for row in rows]))}))
-
-
-def median(rows: list[Row]) -> Row:
-    """Of each column that was measured."""
-    return {
-        head: statistics.median(row[head] for row in rows) if isinstance(value, float) else value
-        for head, value in rows[0].items()
-    }
 
 
 if __name__ == "__main__":

@@ -7,13 +7,12 @@ several times: each is a variant, run in turn with the others; `{}` is what the 
 import argparse
 import json
 import random
-import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from sitehub.bench.stage import broker, table, worker
+from sitehub.bench.stage import broker, median, table, worker
 from sitehub.bench.watch import Watch
 from sitehub.bench.workload import PARTITIONS, SOURCE, create_topics, event, send, site_event, write_result
 
@@ -85,14 +84,6 @@ def main() -> None:
                     print(row, flush=True)
     print(table([median(rows) for rows in runs.values()]))
     print(json.dumps({"written": str(write_result("sites", [row for rows in runs.values() for row in rows]))}))
-
-
-def median(rows: list[Row]) -> Row:
-    """Of each column that was measured."""
-    return {
-        head: statistics.median(row[head] for row in rows) if isinstance(value, float) else value
-        for head, value in rows[0].items()
-    }
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What every benchmark stands on: a broker and workers on their cores, what a worker notes, and tables of results."""
 
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -134,6 +136,14 @@ def worker(  # noqa: PLR0917 -- as start_worker
         yield started
     finally:
         started.kill()
+
+
+def median(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of each column that was measured; what is no fraction is the same in all rows."""
+    return {
+        head: statistics.median(row[head] for row in rows) if isinstance(value, float) else value
+        for head, value in rows[0].items()
+    }
 
 
 def table(rows: Sequence[dict[str, object]]) -> str:

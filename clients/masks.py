@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-MASK = "***"
+from sitehub.settings.secrets import MASK
+
 SHORTEST = 4
 """What is shorter would be found everywhere."""
 FIELDS = re.compile(

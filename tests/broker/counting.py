@@ -30,6 +30,12 @@ def count(output: str, batch: PartitionBatch, read: ReadRows) -> Outcome:
     return Outcome([(key, b"%d" % number) for key, number in counts.items()], {output: sent})
 
 
+def counting_source(prefix: str) -> Source:
+    """Topic `in`, whose keys are counted in the table `counts` and told in `out`."""
+    handler = fold(lambda batch, read: count(f"{prefix}out", batch, read))
+    return Source(f"{prefix}in", "counts", f"{prefix}changelog", handler, frozenset({f"{prefix}out"}))
+
+
 def main(bootstrap: str, prefix: str, data: str, port: int, defects: set[str]) -> None:
     if defects - {"dynamic"}:
         from sitehub.tests.broker.defects import install
@@ -48,9 +54,7 @@ def main(bootstrap: str, prefix: str, data: str, port: int, defects: set[str]) -
         consumer_group_instance_id=None if "dynamic" in defects else Path(data).name,
         canonical_url=f"http://127.0.0.1:{port}",
     )
-    handler = fold(lambda batch, read: count(f"{prefix}out", batch, read))
-    source = Source(f"{prefix}in", "counts", f"{prefix}changelog", handler, frozenset({f"{prefix}out"}))
-    app.add_source(source, PARTITIONS)
+    app.add_source(counting_source(prefix), PARTITIONS)
 
     async def status(_request: web.Request) -> web.Response:
         engine = app.engine

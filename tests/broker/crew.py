@@ -18,7 +18,8 @@ from urllib.error import URLError
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from sitehub.tests.broker.counting import PARTITIONS
+from sitehub.engine.engine import Engine
+from sitehub.tests.broker.counting import PARTITIONS, counting_source
 from sitehub.tests.broker.hub import eventually, free_port, get
 
 KEYS = 200
@@ -46,6 +47,17 @@ class Crew:
             return all(future.exception(30) is None for future in made.values())
 
         eventually(created, 30, "a broker that has just started takes topics")
+
+    def engine(self) -> Engine:
+        """A counting worker's engine for this process, without a group."""
+        engine = Engine(
+            app_id=f"{self.prefix}counting",
+            client={"bootstrap_servers": self.bootstrap},
+            directory=self.folder / "tables",
+            session_timeout_seconds=1.0,
+        )
+        engine.add(counting_source(self.prefix))
+        return engine
 
     def recreate(self, name: str) -> None:
         """Delete a topic and make it anew: the same name, another log."""

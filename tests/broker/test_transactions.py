@@ -13,8 +13,7 @@ from sitehub.engine.engine import Engine
 from sitehub.engine.failures import Remedy, remedy
 from sitehub.engine.partition import TopicPartition
 from sitehub.engine.producer import TransactionalProducer
-from sitehub.engine.source import Source, fold
-from sitehub.tests.broker.counting import PARTITIONS, count
+from sitehub.tests.broker.counting import PARTITIONS
 from sitehub.tests.broker.crew import Crew
 from sitehub.tests.broker.hub import eventually
 from sitehub.tests.broker.proxy import Fault, KafkaProxy, Request
@@ -35,15 +34,7 @@ def crew(proxy: KafkaProxy, names: Names, tmp_path: Path) -> Iterator[Crew]:
 @pytest.fixture
 async def engine(crew: Crew) -> AsyncIterator[Engine]:
     """The counting worker's engine in this process, without a group, under load."""
-    engine = Engine(
-        app_id=f"{crew.prefix}counting",
-        client={"bootstrap_servers": crew.bootstrap},
-        directory=crew.folder / "tables",
-        session_timeout_seconds=1.0,
-    )
-    counting = fold(lambda batch, read: count(f"{crew.prefix}out", batch, read))
-    sends = frozenset({f"{crew.prefix}out"})
-    engine.add(Source(f"{crew.prefix}in", "counts", f"{crew.prefix}changelog", counting, sends))
+    engine = crew.engine()
     tps = [TopicPartition(f"{crew.prefix}in", number) for number in range(PARTITIONS)]
     assert await engine.assign(tps, [], fresh=True)
     crew.load(200)

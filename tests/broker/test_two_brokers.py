@@ -13,14 +13,13 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from sitehub.dev.kafka import EmbeddedKafka, free_port
 from sitehub.dev.names import Names
-from sitehub.engine.engine import Engine
 from sitehub.engine.failures import Remedy, remedy
 from sitehub.engine.partition import Partition, TopicPartition
 from sitehub.engine.producer import TransactionalProducer
-from sitehub.engine.source import Source, fold
+from sitehub.engine.source import Source
 from sitehub.engine.store import Store
 from sitehub.engine.unmarked import UndecidedRecordsError, Verdict, last_verdict
-from sitehub.tests.broker.counting import PARTITIONS, count
+from sitehub.tests.broker.counting import PARTITIONS
 from sitehub.tests.broker.crew import Crew
 from sitehub.tests.broker.hub import eventually
 from sitehub.tests.broker.reading import committed
@@ -99,7 +98,7 @@ async def test_coordinators_and_leaders_move_to_the_other_broker(
         return {part.leader for parts in found for part in parts} == {1, NODE}
 
     await asyncio.to_thread(eventually, led_by_both, 30, "both brokers lead partitions")
-    engine = counting_engine(crew)
+    engine = crew.engine()
     assert await engine.assign([TopicPartition(topics[0], number) for number in range(PARTITIONS)], [], fresh=True)
     crew.load(200)
     await asyncio.sleep(2)
@@ -110,19 +109,6 @@ async def test_coordinators_and_leaders_move_to_the_other_broker(
     await asyncio.to_thread(eventually, lambda: engine.ready and not engine.troubles, 60, "the engine is well")
     await engine.stop()
     second.start()
-
-
-def counting_engine(crew: Crew) -> Engine:
-    engine = Engine(
-        app_id=f"{crew.prefix}counting",
-        client={"bootstrap_servers": crew.bootstrap},
-        directory=crew.folder / "tables",
-        session_timeout_seconds=1.0,
-    )
-    counting = fold(lambda batch, read: count(f"{crew.prefix}out", batch, read))
-    sends = frozenset({f"{crew.prefix}out"})
-    engine.add(Source(f"{crew.prefix}in", "counts", f"{crew.prefix}changelog", counting, sends))
-    return engine
 
 
 async def leave_out_markers(
