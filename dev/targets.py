@@ -3,11 +3,12 @@
 import asyncio
 import hmac
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from random import Random
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 import orjson
@@ -15,8 +16,10 @@ from aiohttp import web
 
 from sitehub.dev.target_billing import Answer, Billing, Change
 from sitehub.dev.target_calls import Call, CallLog
+from sitehub.dev.target_faults import close, fault
 from sitehub.dev.target_journal import Journal
 from sitehub.dev.target_mode import Mode
+from sitehub.dev.target_tokens import Tokens
 
 API_KEY_HEADER = "X-API-Key"
 LARGEST_BODY_BYTES = 16 << 20
@@ -25,7 +28,7 @@ PREFIX = "/v1"  # the guide's billing endpoint ends so
 
 @dataclass(slots=True)
 class Target:
-    """The billing system behind HTTP: checks the API key, honours idempotency keys, keeps a log of the calls."""
+    """The billing system behind HTTP: checks key or token, honours idempotency keys, keeps a log of the calls."""
 
     api_key: str
     journal: Journal | None = None
@@ -33,6 +36,14 @@ class Target:
     mode: Mode = field(default_factory=Mode)
     log: CallLog = field(default_factory=CallLog)
     random: Random = field(default_factory=lambda: Random(1))
+    tokens: Tokens = field(default_factory=Tokens)
+    faults: Counter[str | None] = field(default_factory=Counter)
+    """By idempotency key, since the mode was set."""
+
+    def behave(self, mode: Mode) -> None:
+        """From now on as `mode` says."""
+        self.mode = mode
+        self.faults.clear()
 
     def restore(self) -> None:
         """Make the changes of former runs again."""
@@ -55,7 +66,7 @@ class Target:
     async def health(self, request: web.Request) -> web.StreamResponse:
         """Answer `GET /health`, 503 while in mode `fail`."""
         if self.mode.mode == "down":
-            _close(request)
+            close(request)
         await asyncio.sleep(self.mode.latency_seconds(self.random))
         if self.mode.mode == "fail":
             return web.json_response({"status": "failing"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
@@ -64,17 +75,19 @@ class Target:
     async def _answer(self, request: web.Request, call: Call) -> web.StreamResponse:
         mode = self.mode
         if mode.mode == "down":
-            _close(request)
-        fails = mode.fails(call.path, self.random)
+            close(request)
         if not self._authorized(request.headers):
             call.status = HTTPStatus.UNAUTHORIZED
             return _response(
                 Answer(call.status, {"status": call.status, "detail": f"{API_KEY_HEADER} is missing or wrong"})
             )
+        before = self.faults[call.idempotency_key]
+        fails = mode.fails(call.path, self.random, before=before, now=call.started)
+        self.faults[call.idempotency_key] += fails
         answer = self._apply(call) if not fails or mode.applied else None
         await asyncio.sleep(mode.latency_seconds(self.random))
         if fails or answer is None:
-            return await _fault(request, mode, call)
+            return await fault(request, mode, call)
         call.status = answer.status
         return _response(answer)
 
@@ -88,13 +101,15 @@ class Target:
         return answer
 
     def _authorized(self, headers: Mapping[str, str]) -> bool:
+        if self.tokens.takes(headers.get("Authorization", ""), self.mode.token_life_ms / 1000):
+            return True
         return hmac.compare_digest(headers.get(API_KEY_HEADER, "").encode(), self.api_key.encode())
 
 
 async def _control(request: web.Request) -> web.Response:
     target = request.app[TARGET]
     try:
-        target.mode = msgspec.json.decode(await request.read(), type=Mode)
+        target.behave(msgspec.json.decode(await request.read(), type=Mode))
     except msgspec.MsgspecError as error:
         return web.json_response({"detail": str(error)}, status=HTTPStatus.BAD_REQUEST)
     return web.json_response(msgspec.to_builtins(target.mode))
@@ -111,6 +126,12 @@ async def _calls(request: web.Request) -> web.Response:
     return web.Response(body=msgspec.json.encode(calls), content_type="application/json")
 
 
+async def _token(request: web.Request) -> web.Response:
+    target = request.app[TARGET]
+    status, document = target.tokens.answer(await request.post(), target.api_key)
+    return web.json_response(document, status=status)
+
+
 async def _customers(request: web.Request) -> web.Response:
     customers = request.app[TARGET].billing.customers
     return web.Response(body=orjson.dumps(customers), content_type="application/json")
@@ -119,8 +140,9 @@ async def _customers(request: web.Request) -> web.Response:
 def create_targets(target: Target) -> web.Application:
     """Return the application.
 
-    The billing interface and `/health` stand at the root and under `/v1`; `/_control`, `/_stats`, `/_calls` and
-    `/_customers` are for whoever runs it, and need no key.
+    The billing interface and `/health` stand at the root and under `/v1`; at `/oauth/token` an authorization server,
+    whose only client has the API key for its secret; `/_control`, `/_stats`, `/_calls` and `/_customers` are for
+    whoever runs it, and need no key.
     """
     target.restore()
     app = web.Application(client_max_size=LARGEST_BODY_BYTES)
@@ -129,6 +151,7 @@ def create_targets(target: Target) -> web.Application:
     app.router.add_get("/_stats", _stats)
     app.router.add_get("/_calls", _calls)
     app.router.add_get("/_customers", _customers)
+    app.router.add_post("/oauth/token", _token)
     for prefix in ("", PREFIX):
         app.router.add_get(f"{prefix}/health", target.health)
     app.router.add_route("*", "/{path:.*}", target.handle)
@@ -136,29 +159,6 @@ def create_targets(target: Target) -> web.Application:
 
 
 TARGET = web.AppKey("target", Target)
-
-
-async def _fault(request: web.Request, mode: Mode, call: Call) -> web.StreamResponse:
-    if mode.fault == "close":
-        _close(request)
-    if mode.fault == "half":
-        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "1000"})
-        await response.prepare(request)
-        await response.write(b'{"customer_id": "')
-        _close(request)
-    call.status = HTTPStatus.OK if mode.fault == "garbage" else mode.status
-    if mode.fault == "garbage":
-        return web.Response(text="<html>It works!</html>", content_type="text/html")
-    response_headers = {"Retry-After": mode.retry_after} if mode.retry_after is not None else {}
-    return web.json_response(
-        {"status": mode.status, "detail": "told to fail"}, status=mode.status, headers=response_headers
-    )
-
-
-def _close(request: web.Request) -> NoReturn:
-    if request.transport is not None:
-        request.transport.abort()
-    raise asyncio.CancelledError
 
 
 def _response(answer: Answer) -> web.Response:

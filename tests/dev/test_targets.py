@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from sitehub.dev.target_billing import Change
 from sitehub.dev.target_journal import Journal
+from sitehub.dev.target_mode import Mode
 from sitehub.dev.targets import Target, create_targets
 
 KEY = {"X-API-Key": "secret"}
@@ -116,6 +118,43 @@ async def test_garbage_and_half_an_answer(client: Client) -> None:
     half = await post(client)
     with pytest.raises(aiohttp.ClientPayloadError):
         await half.read()
+
+
+async def test_a_reset_connection_is_told_as_such(client: Client) -> None:
+    await control(client, mode="fail", fault="reset")
+    with pytest.raises(aiohttp.ClientOSError, match="reset"):
+        await post(client)
+
+
+@pytest.mark.parametrize(("fault", "least"), [("headers", 0), ("dribble", 1)])
+async def test_an_answer_begins_and_does_not_end(client: Client, fault: str, least: int) -> None:
+    await control(client, mode="fail", fault=fault)
+    begun = await post(client)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(begun.read(), 0.2)
+    assert begun.content.total_bytes >= least
+
+
+async def test_only_the_first_calls_with_a_key_fail(client: Client) -> None:
+    await control(client, mode="fail", status=401, times=1)
+    assert [(await post(client, key)).status for key in ("k1", "k1", "k2", "k2", "k2")] == [401, 201, 401, 200, 200]
+
+
+@pytest.mark.parametrize(("now", "fails"), [(0.0, True), (0.9, True), (1.0, False), (1.9, False), (2.0, True)])
+def test_a_flapping_target_fails_every_second_period(now: float, fails: bool) -> None:  # noqa: FBT001 -- expected
+    assert Mode(mode="fail", flap_ms=1000).fails("/x", Random(1), now=now) is fails
+
+
+async def test_a_token_is_taken_as_long_as_it_lives(client: Client) -> None:
+    form = {"grant_type": "client_credentials", "client_id": "hub", "client_secret": "secret"}
+    assert (await client.post("/oauth/token", data={**form, "client_secret": "wrong"})).status == 401
+    assert (await client.post("/oauth/token", data={**form, "grant_type": "password"})).status == 400
+    told = await (await client.post("/oauth/token", data=form)).json()
+    login = {"Authorization": f"Bearer {told['access_token']}"}
+    assert (await client.post("/v1/customers", json=ANNA, headers=login)).status == 201
+    assert (await client.post("/v1/customers", json=ANNA, headers={"Authorization": "Bearer x"})).status == 401
+    await control(client, token_life_ms=0)
+    assert (await client.post("/v1/customers", json=ANNA, headers=login)).status == 401
 
 
 async def test_a_caller_that_gives_up_leaves_no_open_call_behind(client: Client, target: Target) -> None:

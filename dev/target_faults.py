@@ -1,0 +1,60 @@
+"""What a stand-in target gives in place of an answer."""
+
+import asyncio
+import socket
+import struct
+from http import HTTPStatus
+from typing import NoReturn
+
+from aiohttp import web
+
+from sitehub.dev.target_calls import Call
+from sitehub.dev.target_mode import Mode
+
+DRIBBLE_SECONDS = 0.05
+RESET = struct.pack("ii", 1, 0)
+"""Of SO_LINGER: the connection is reset, not closed."""
+
+
+async def fault(request: web.Request, mode: Mode, call: Call) -> web.StreamResponse:
+    """The answer that `mode` tells of, if any of it comes."""
+    match mode.fault:
+        case "close":
+            close(request)
+        case "reset":
+            _reset(request)
+        case "half" | "headers" | "dribble":
+            return await _begun(request, mode)
+        case "garbage":
+            call.status = HTTPStatus.OK
+            return web.Response(text="<html>It works!</html>", content_type="text/html")
+    call.status = mode.status
+    headers = {"Retry-After": mode.retry_after} if mode.retry_after is not None else {}
+    document = {"status": mode.status, "detail": "told to fail"}
+    return web.json_response(document, status=mode.status, headers=headers)
+
+
+async def _begun(request: web.Request, mode: Mode) -> web.StreamResponse:
+    """An answer that never ends, until the caller gives up."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "1000"})
+    await response.prepare(request)
+    if mode.fault == "headers":
+        await asyncio.Event().wait()
+    await response.write(b'{"customer_id": "')
+    while mode.fault == "dribble":
+        await asyncio.sleep(DRIBBLE_SECONDS)
+        await response.write(b" ")
+    close(request)
+
+
+def _reset(request: web.Request) -> NoReturn:
+    if request.transport is not None:
+        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    close(request)
+
+
+def close(request: web.Request) -> NoReturn:
+    """Give no answer, and close the connection."""
+    if request.transport is not None:
+        request.transport.abort()
+    raise asyncio.CancelledError
