@@ -79,7 +79,7 @@ class HubApp(EngineApp):
 
     def on_init_dependencies(self) -> Iterable[Any]:
         """The HTTP view and the targets' connections start before Kafka, and stop after it."""
-        keeper = TargetKeeper(self.deliveries, self.gates, self._share, self.channel)
+        keeper = TargetKeeper(self.deliveries, self.gates, self.channel)
         return [Connections(self), self.channel, keeper, *super().on_init_dependencies()]
 
     def _add_sites(self) -> None:
@@ -95,7 +95,9 @@ class HubApp(EngineApp):
             return
         names, target = self._names, Target(settings)
         self.targets[name] = target
-        gate = self.gates[name] = target_gate(self.settings, name, self.channel, self.metrics)
+        gate = self.gates[name] = target_gate(
+            self.settings, name, self.channel, self.metrics, lambda: self._share(name)
+        )
         delivery = delivery_of(self.settings, name, target, gate, self.metrics, lease_seconds=SESSION_SECONDS / 2)
         self.deliveries[name] = delivery
         table = deliveries_of(name)

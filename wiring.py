@@ -8,7 +8,7 @@ from typing import Any
 
 from sitehub.agents.delivery import Delivery
 from sitehub.agents.dispatcher import Dispatcher, Gate
-from sitehub.agents.gate import TargetGate
+from sitehub.agents.gate import Share, TargetGate
 from sitehub.agents.hub_channel import HubChannel
 from sitehub.agents.sites import SiteHandler
 from sitehub.clients.credentials import Credentials, Fixed, Signed, basic, bearer
@@ -183,13 +183,13 @@ def delivery_of(
     )
 
 
-def target_gate(settings: Settings, name: str, channel: HubChannel, metrics: Metrics) -> TargetGate:
+def target_gate(settings: Settings, name: str, channel: HubChannel, metrics: Metrics, share: Share) -> TargetGate:
     """A target's breaker and pace."""
     block = settings.configuration.integrations[name]
     breaker, limit = block.circuit_breaker, block.rate_limit
     policy = BreakerPolicy(breaker.failure_threshold, breaker.recovery_timeout / 1000, breaker.half_open_max_calls)
     pace = Pace(limit.calls_per_second, limit.burst) if limit is not None else Pace()
-    return TargetGate(name, Breaker(policy, channel.worker), pace, channel, metrics)
+    return TargetGate(name, Breaker(policy, channel.worker), pace, channel, metrics, share=share)
 
 
 def engine_observer(metrics: Metrics) -> Observer:

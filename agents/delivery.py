@@ -190,6 +190,10 @@ class PartitionDelivery:
             Work(record, call, is_older),
         )
 
+    def is_ours(self) -> bool:
+        """Whether no other worker can own the partition: less than half a session has gone since a commit began."""
+        return time.monotonic() - self._proven_at < self._delivery.lease_seconds
+
     def may_call(self, site: SiteDelivery) -> bool:
         """Whether the partition is ours for sure; if not, `site` is offered again once a transaction has proved it.
 
@@ -197,8 +201,7 @@ class PartitionDelivery:
         """
         if self.is_closing:
             return False
-        is_ours = time.monotonic() - self._proven_at < self._delivery.lease_seconds
-        if is_ours and len(self.changes.results) < MAX_UNCOMMITTED:
+        if self.is_ours() and len(self.changes.results) < MAX_UNCOMMITTED:
             return True
         self.call_after_commit(site)
         return False

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from sitehub.clients.answer import Answer, Unavailable
+from sitehub.clients.http1 import WithheldError
 from sitehub.clients.target import Target
 from sitehub.rules.commands import Command
 
@@ -21,6 +22,14 @@ class Caller(Protocol):
 
     def begin(self) -> tuple[Command, bool] | None:
         """The call, and whether it was made before; None if nothing is to be called any more."""
+        ...
+
+    def may_send(self) -> bool:
+        """Asked right before the call's bytes are written."""
+        ...
+
+    def withheld(self) -> None:
+        """The call was not made, because it might not be sent any more."""
         ...
 
     def ended(self, answer: Answer, seconds: float) -> None:
@@ -132,7 +141,9 @@ class Dispatcher:
     async def _call(self, caller: Caller, permit: Any, command: Command, *, repeated: bool) -> None:
         began, answer = self._now(), None
         try:
-            answer = await self._target.call(command, repeated=repeated)
+            answer = await self._target.call(command, repeated=repeated, may_send=caller.may_send)
+        except WithheldError:
+            caller.withheld()
         except Exception as bug:  # noqa: BLE001 -- told to its partition
             caller.broke(bug)
         finally:

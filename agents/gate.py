@@ -1,5 +1,7 @@
 """Whether and how fast one target may be called: its breaker, which all workers share, and its pace."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from sitehub.agents.hub_channel import HubChannel
@@ -11,15 +13,21 @@ from sitehub.telemetry.metrics import Metrics
 
 TOO_MANY = 429
 
+Share = Callable[[], float]
+"""The part of the target's partitions that this worker has, from 0 to 1."""
+
 
 class TargetGate:
     """What the dispatcher asks before a call and tells after it."""
 
-    def __init__(self, target: str, breaker: Breaker, pace: Pace, channel: HubChannel, metrics: Metrics) -> None:
+    def __init__(
+        self, target: str, breaker: Breaker, pace: Pace, channel: HubChannel, metrics: Metrics, *, share: Share
+    ) -> None:
         self.target = target
         self.breaker = breaker
         self.pace = pace
         self._channel = channel
+        self._share = share
         self._state = breaker.state
         self._gauge = metrics.breaker_state.labels(target)
         self._pace_gauge = metrics.allowed_pace.labels(target)
@@ -29,7 +37,7 @@ class TargetGate:
         """0 if a call may begin; else look again after so long."""
         wait = self.breaker.wait_seconds(now)
         self._note_change(now)
-        return max(wait, self.pace.wait_seconds(now))
+        return max(wait, self._pace_seconds(now))
 
     def enter(self, now: float) -> int:
         """A call begins."""
@@ -60,13 +68,17 @@ class TargetGate:
         self.breaker.heard(news, now)
         self._note_change(now, is_ours=False)
 
-    def tick(self, now: float, share: float) -> None:
-        """Now and then: repeat what others must know, take the share of the pace that the partitions give."""
-        self.pace.set_share(share)
+    def tick(self, now: float) -> None:
+        """Now and then: repeat what others must know, fill up what the pace has saved."""
+        self._pace_seconds(now)
         allowed = self.pace.calls_per_second(now)
         self._pace_gauge.set(allowed if allowed is not None else float("inf"))
         if self.breaker.state is not State.CLOSED and self.breaker.prober == self._channel.worker:
             self._tell()
+
+    def _pace_seconds(self, now: float) -> float:
+        self.pace.set_share(self._share(), now)
+        return self.pace.wait_seconds(now)
 
     def _note_change(self, now: float, *, is_ours: bool = True) -> None:
         state = self.breaker.state

@@ -34,6 +34,10 @@ class Owner(Protocol):
         """Seconds since 1970."""
         ...
 
+    def is_ours(self) -> bool:
+        """Whether no other worker can own the partition."""
+        ...
+
     def may_call(self, site: "SiteDelivery") -> bool:
         """Whether `site` may be called for now; if not, and the partition is not given up, it is offered again."""
         ...
@@ -75,6 +79,7 @@ class SiteDelivery:
         self._failing_since = 0.0
         self._is_idle = True
         self._is_new = True
+        self._was_withheld = False
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -126,9 +131,19 @@ class SiteDelivery:
         head.is_started = True
         if head.content is None:
             raise ValueError(f"{head.command_id} has neither a record nor a carrier")
-        was_made = self._attempts > 0 or (head.content.is_older and self._is_new)
+        was_made = self._attempts > 0 or self._was_withheld or (head.content.is_older and self._is_new)
         self._is_new = False
         return head.content.call, was_made
+
+    def may_send(self) -> bool:
+        """Whether the partition is still ours."""
+        return self.owner.is_ours()
+
+    def withheld(self) -> None:
+        """Call again once it is sure that the partition is ours; a try before this one may have arrived."""
+        self._was_withheld = True
+        if not self.owner.is_closing:
+            self.owner.call_after_commit(self)
 
     def ended(self, answer: Answer, seconds: float) -> None:
         """The call's answer: the command ends, or is made again."""
@@ -149,7 +164,7 @@ class SiteDelivery:
 
     def committed(self) -> bool:
         """The end is committed: call for the next command. False if there is none."""
-        self._attempts, self._failing_since = 0, 0.0
+        self._attempts, self._failing_since, self._was_withheld = 0, 0.0, False
         if self.queue.items and not self.owner.is_closing:
             self._offer()
         else:

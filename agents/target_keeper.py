@@ -1,7 +1,7 @@
-"""What is done for all targets now and then: shares of the pace, news of the breakers, calls that may begin again."""
+"""What is done for all targets now and then: news of the breakers, calls that may begin again."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,9 +14,6 @@ from sitehub.rules.breaker import BreakerNews
 
 EVERY_SECONDS = 1.0
 
-Share = Callable[[str], float]
-"""The part of a target's partitions that this worker has, from 0 to 1."""
-
 
 class TargetKeeper(Service):
     """Ticks each target's gate, and hands it what other workers say."""
@@ -25,19 +22,18 @@ class TargetKeeper(Service):
         self,
         deliveries: Mapping[str, Delivery],
         gates: Mapping[str, TargetGate],
-        share: Share,
         channel: HubChannel,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._deliveries, self._gates, self._share = deliveries, gates, share
+        self._deliveries, self._gates = deliveries, gates
         channel.on_message("breaker", self._heard)
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _tick(self) -> None:
         while not self.should_stop:
             for name, gate in self._gates.items():
-                gate.tick(time.time(), self._share(name))
+                gate.tick(time.time())
                 self._deliveries[name].dispatcher.pump()
             await self.sleep(EVERY_SECONDS)
 

@@ -32,8 +32,21 @@ class HttpError(Exception):
     """The call brought no whole answer; the text says why."""
 
 
+class WithheldError(HttpError):
+    """The caller may not call any more."""
+
+
 class _ClosedUnusedError(HttpError):
     """A kept connection was closed before it answered anything."""
+
+
+MaySend = Callable[[], bool]
+"""Asked right before the bytes are written: connecting takes time, and a process may be stopped anywhere."""
+
+
+def always() -> bool:
+    """Whoever asks may send."""
+    return True
 
 
 @dataclass(slots=True)
@@ -68,21 +81,29 @@ class Pool:
             self._idle.pop().close()
 
     async def request(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_seconds: float,
+        *,
+        may_send: MaySend = always,
     ) -> Response:
         """Make one call; `target` is the path behind the base, percent-encoded, with its query.
 
-        Raises HttpError, TimeoutError after `timeout_seconds` for all of it, and OSError of the connect.
+        Raises HttpError, WithheldError among it, TimeoutError after `timeout_seconds` for all of it, and OSError of the
+        connect.
         """
         message = self._message(method, target, headers, body)
         async with asyncio.timeout(timeout_seconds):
             while (connection := self._kept()) is not None:
                 try:
-                    return await self._exchange(connection, message)
+                    return await self._exchange(connection, message, may_send)
                 except _ClosedUnusedError:
                     if method not in REPEATABLE:
                         raise
-            return await self._exchange(await self._connect(), message)
+            return await self._exchange(await self._connect(), message, may_send)
 
     def _message(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
         line = f"{self._path}{target}".encode()
@@ -98,9 +119,9 @@ class Pool:
             body,
         )
 
-    async def _exchange(self, connection: "_Connection", message: bytes) -> Response:
+    async def _exchange(self, connection: "_Connection", message: bytes, may_send: MaySend) -> Response:
         try:
-            response = await connection.exchange(message)
+            response = await connection.exchange(message, may_send)
         except BaseException:
             connection.close()
             raise
@@ -145,8 +166,10 @@ class _Connection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser = httptools.HttpResponseParser(self)
         self._exchanges = 0
 
-    async def exchange(self, message: bytes) -> Response:
+    async def exchange(self, message: bytes, may_send: MaySend) -> Response:
         """Send a request and wait for its answer."""
+        if not may_send():
+            raise WithheldError("the caller may not call any more")
         self.is_reusable = False
         self._response = Response()
         self._body: list[bytes] = []

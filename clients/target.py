@@ -14,7 +14,7 @@ import orjson
 
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
 from sitehub.clients.credentials import Credentials, CredentialsError, Fixed
-from sitehub.clients.http1 import KEPT_BYTES, HttpError, Pool, Response
+from sitehub.clients.http1 import KEPT_BYTES, HttpError, MaySend, Pool, Response, WithheldError, always
 from sitehub.clients.masks import mask
 from sitehub.clients.tls import TlsFiles
 from sitehub.rules.commands import Command
@@ -77,30 +77,41 @@ class Target:
         await self.settings.credentials.close()
         await self._pool.close()
 
-    async def call(self, command: Command, *, repeated: bool = False) -> Answer:
+    async def call(self, command: Command, *, repeated: bool = False, may_send: MaySend = always) -> Answer:
         """Make the call once, twice if credentials had to be renewed.
 
-        `repeated`: an earlier attempt may have arrived. Never raises for what a network or a target can do.
+        `repeated`: an earlier attempt may have arrived. Never raises for what a network or a target can do; raises
+        WithheldError if `may_send` said no: then nothing was sent, or an earlier try only.
         """
         headers = {
             "Idempotency-Key": _header(command.command_id),
             "X-Correlation-ID": _header(command.event_id),
             "X-Sitehub-Config": command.config_id,
         }
-        return await self.request(command.method, command.path, headers, orjson.dumps(command.body), repeated=repeated)
+        body = orjson.dumps(command.body)
+        return await self.request(command.method, command.path, headers, body, repeated=repeated, may_send=may_send)
 
     async def request(
-        self, method: str, path: str, headers: dict[str, str], body: bytes, *, repeated: bool = False
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        *,
+        repeated: bool = False,
+        may_send: MaySend = always,
     ) -> Answer:
         """As `call`, for any request."""
         settings = self.settings
         try:
             async with asyncio.timeout(settings.timeout_seconds):
-                status, text, response = await self._attempt(method, path, headers, body)
+                status, text, response = await self._attempt(method, path, headers, body, may_send)
                 if status in settings.statuses.renew_on:
-                    status, text, response = await self._attempt(method, path, headers, body)
+                    status, text, response = await self._attempt(method, path, headers, body, may_send)
         except TimeoutError:
             return Unavailable(f"no answer within {settings.timeout_seconds:g} s")
+        except WithheldError:
+            raise
         except CredentialsError as error:
             return Unavailable(self._masked(str(error)), counts=not error.is_repeated)
         except (HttpError, OSError, ValueError, zlib.error) as error:
@@ -115,14 +126,16 @@ class Target:
                 wait = retry_after_seconds(asked, now=time.time()) if asked else None
                 return Unavailable(f"HTTP {status}", status, self._masked(text), wait)
 
-    async def _attempt(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, Response]:
+    async def _attempt(
+        self, method: str, path: str, headers: dict[str, str], body: bytes, may_send: MaySend
+    ) -> tuple[int, str, Response]:
         """Status as it is meant, the answer's beginning, and the answer."""
         settings = self.settings
         proof = await settings.credentials.prove(body, time.time())
         if parameters := {**settings.query, **proof.query}:
             path += f"{'&' if '?' in path else '?'}{urlencode(parameters)}"
         fields = {**self._headers, **proof.headers, **headers}
-        response = await self._pool.request(method, path, fields, body, settings.timeout_seconds)
+        response = await self._pool.request(method, path, fields, body, settings.timeout_seconds, may_send=may_send)
         text = _text(response)
         status = (_status_in_body(text) if settings.errors_in_body else None) or response.status
         if status in settings.statuses.renew_on:

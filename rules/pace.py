@@ -25,7 +25,7 @@ class Pace:
         self._limit = calls_per_second
         self._burst = burst
         self._share = 1.0
-        self._tokens = float(burst)
+        self._tokens = 0.0  # what a worker gets with its partitions their former owner may have spent
         self._filled_at: float | None = None
         self._slowed: float | None = None
         self._full = 0.0
@@ -36,9 +36,15 @@ class Pace:
         self._seen: list[float] = [0.0, 0.0]
         self._second = 0
 
-    def set_share(self, share: float) -> None:
-        """The part of the hub's limit that is this worker's: that of the partitions which it has."""
-        self._share = share
+    def set_share(self, share: float, now: float) -> None:
+        """The part of the hub's limit that is this worker's: that of the partitions which it has.
+
+        What was saved with partitions that are another's now is theirs to save again.
+        """
+        if share != self._share:
+            self.wait_seconds(now)
+            self._share = share
+            self._tokens = min(self._tokens, max(1.0, self._burst * share))
 
     def calls_per_second(self, now: float) -> float | None:
         """Allowed now; None without a limit."""
@@ -58,6 +64,7 @@ class Pace:
             self._filled_at = None
             return 0.0
         if rate <= 0:
+            self._filled_at = now
             return ROUND_SECONDS
         if self._limit is not None and rate == self._limit * self._share:
             most = max(1.0, self._burst * self._share)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from sitehub.clients.answer import Answer, Delivered
+from sitehub.clients.http1 import WithheldError
 from sitehub.codecs.commands import command_headers, encode_command
 from sitehub.codecs.results import Result, decode_result
 from sitehub.codecs.rows import decode_delivery
@@ -132,7 +133,11 @@ class FakeTarget:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    async def call(self, one: Command, *, repeated: bool = False) -> Answer:
+    async def call(
+        self, one: Command, *, repeated: bool = False, may_send: Callable[[], bool] = lambda: True
+    ) -> Answer:
+        if not may_send():
+            raise WithheldError
         self.calls.append(one.event_id)
         self.repeated.append(repeated)
         self.overlaps += one.site_id in self.open_sites

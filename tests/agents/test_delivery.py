@@ -1,8 +1,9 @@
 """Delivery of one partition's commands: order, parallelism, retries, results and the offset."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,9 +15,10 @@ from prometheus_client import CollectorRegistry
 from sitehub.agents import delivery as module
 from sitehub.agents.delivery import Delivery, delivery_loop
 from sitehub.agents.dispatcher import Dispatcher
-from sitehub.clients.answer import Delivered, Refused, Unavailable
+from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
 from sitehub.codecs.dead_letters import read_dead_letter
 from sitehub.engine.source import Loop
+from sitehub.rules.commands import Command
 from sitehub.rules.retry import RetryPolicy
 from sitehub.telemetry.metrics import Metrics
 from sitehub.tests.agents.delivery_fakes import FakePartition, FakeTarget, OpenGate, record, until
@@ -311,6 +313,30 @@ async def test_after_a_pause_a_call_waits_until_a_transaction_has_proved_whose_t
     with pytest.raises(ExceptionGroup):
         await loop(target, metrics, lease_seconds=0)(lost)  # type: ignore[arg-type]
     assert target.calls == []
+
+
+async def test_a_call_whose_ownership_lapsed_before_its_bytes_were_written_is_made_after_a_proof_as_a_repeated_one(
+    metrics: Metrics,
+) -> None:
+    class Waking(FakeTarget):
+        """Its first call is held up until the partition might be another worker's."""
+
+        async def call(
+            self, one: Command, *, repeated: bool = False, may_send: Callable[[], bool] = lambda: True
+        ) -> Answer:
+            while may_send() and not self.calls and not held:
+                await asyncio.sleep(0.001)
+            held.append(one.event_id)
+            return await super().call(one, repeated=repeated, may_send=may_send)
+
+    held: list[str] = []
+    fresh = replace(record(1), timestamp=int(NOW_SECONDS * 1000))  # no former owner can have called for it
+    partition, target = FakePartition(fresh), Waking()
+    async with running(loop(target, metrics, lease_seconds=0.05), partition):
+        await until(lambda: partition.statuses() == [("e1", "delivered")])
+    assert len(held) == 2
+    assert (target.calls, target.repeated) == (["e1"], [True])
+    assert partition.commits >= 2
 
 
 @settings(max_examples=60, deadline=None)

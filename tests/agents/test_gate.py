@@ -33,7 +33,8 @@ class Silent:
 )
 def test_which_answers_open_the_breaker(answers: list[Answer], state: State) -> None:
     breaker = Breaker(BreakerPolicy(3, 60.0, 1), "w")
-    gate = TargetGate("t", breaker, Pace(None, 0), cast("HubChannel", Silent()), Metrics(CollectorRegistry()))
+    channel, metrics = cast("HubChannel", Silent()), Metrics(CollectorRegistry())
+    gate = TargetGate("t", breaker, Pace(None, 0), channel, metrics, share=lambda: 1.0)
     for answer in answers:
         gate.leave(gate.enter(0.0), answer, 0.0)
     assert breaker.state is state

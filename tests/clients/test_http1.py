@@ -10,7 +10,7 @@ import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sitehub.clients.http1 import HttpError, Pool, Response
+from sitehub.clients.http1 import HttpError, Pool, Response, WithheldError
 from sitehub.tests.clients.raw_server import (
     Behaviour,
     Call,
@@ -241,3 +241,37 @@ async def test_an_encrypted_target_is_believed_only_with_a_certificate_of_a_know
         await trusted.close()
         with pytest.raises(ssl.SSLCertVerificationError):
             await Pool(base, lambda: distrusting).request("GET", "/", {}, b"", 5)
+
+
+async def test_a_caller_that_may_send_no_more_is_asked_before_each_try_and_its_connection_stays() -> None:
+    async def answer_once_a_connection(call: Call) -> None:
+        call.writer.write(OK)
+        await call.writer.drain()
+
+    async with pooled(answer_once_a_connection) as (server, pool):
+        await put(pool)
+        with pytest.raises(WithheldError):
+            await pool.request("PUT", "/late", {}, b"", 5, may_send=lambda: False)
+        await put(pool)
+    assert [call.head.split()[1] for call in server.calls] == ["/v1/a", "/v1/a"]
+
+
+async def test_what_was_closed_unanswered_is_not_sent_again_by_a_caller_that_may_send_no_more() -> None:
+    asked: list[bool] = []
+
+    async def answer_the_first_only(call: Call) -> None:
+        if len(server.calls) == 1:
+            call.writer.write(OK)
+            await call.writer.drain()
+        else:
+            call.writer.close()
+
+    def may_send_once() -> bool:
+        asked.append(True)
+        return len(asked) == 1
+
+    async with pooled(answer_the_first_only) as (server, pool):
+        await put(pool)
+        with pytest.raises(WithheldError):
+            await pool.request("PUT", "/once", {}, b"", 5, may_send=may_send_once)
+    assert [call.head.split()[1] for call in server.calls] == ["/v1/a", "/v1/once"]

@@ -1,7 +1,7 @@
 """How fast a target may be called."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sitehub.rules.pace import Pace
@@ -30,7 +30,7 @@ def test_without_a_limit_every_call_may_begin() -> None:
 @pytest.mark.parametrize(("rate", "burst", "share"), [(10, 1, 1.0), (50, 20, 1.0), (30, 9, 1 / 3)])
 def test_a_limit_is_kept_in_the_long_run_with_its_burst_and_share(rate: float, burst: int, share: float) -> None:
     pace = Pace(rate, burst)
-    pace.set_share(share)
+    pace.set_share(share, 0.0)
 
     made = calls(pace, 0.0, 20.0)
 
@@ -49,7 +49,7 @@ def test_no_window_ever_holds_more_than_burst_and_rate(
     rate: float, burst: int, pauses: list[float], share: float
 ) -> None:
     pace, now, made = Pace(rate, burst), 0.0, list[float]()
-    pace.set_share(share)
+    pace.set_share(share, 0.0)
     for pause in pauses:
         now += pause
         while pace.wait_seconds(now) == 0:
@@ -105,3 +105,47 @@ def test_after_an_outage_the_pace_ramps_up() -> None:
     assert made[3] > 8 * made[0]
     assert made == sorted(made)
     assert pace.calls_per_second(30.0) is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    moves=st.lists(
+        st.tuples(
+            st.floats(0, 1), st.lists(st.integers(0, 2), min_size=6, max_size=6), st.sets(st.integers(0, 2), min_size=1)
+        ),
+        max_size=12,
+    ),
+    rate=st.floats(1, 60),
+    burst=st.integers(6, 60),
+)
+@example(  # both save up, one after the other
+    moves=[
+        (0.0, [0] * 6, {0}),
+        (1.0, [0] * 6, {2}),
+        (0.0, [1] * 6, {1}),
+        (1.0, [1] * 6, {2}),
+        (0.0, [1] * 6, {1}),
+        (0.0, [0] * 6, {0}),
+    ],
+    rate=30.0,
+    burst=20,
+)
+def test_workers_that_pass_partitions_to_and_fro_keep_the_limit_together(
+    moves: list[tuple[float, list[int], set[int]]], rate: float, burst: int
+) -> None:
+    workers, now, made = dict[int, Pace](), 0.0, list[float]()
+    for seconds, owners, busy in moves:
+        for number in set(owners) - workers.keys():
+            workers[number] = Pace(rate, burst)
+        for number, pace in workers.items():
+            pace.set_share(owners.count(number) / 6, now)
+        for step in range(11):
+            moment = now + seconds * step / 10
+            for number in busy & workers.keys():
+                while workers[number].wait_seconds(moment) == 0:
+                    workers[number].take(moment)
+                    made.append(moment)
+        now += seconds
+    for first, start in enumerate(made):
+        for last, end in enumerate(made[first:], first):
+            assert last - first + 1 <= burst + rate * (end - start) + 3 + 1e-6
