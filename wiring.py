@@ -11,7 +11,7 @@ from sitehub.agents.dispatcher import Dispatcher, Gate
 from sitehub.agents.gate import Share, TargetGate
 from sitehub.agents.hub_channel import HubChannel
 from sitehub.agents.sites import SiteHandler
-from sitehub.clients.credentials import Credentials, Fixed, Signed, basic, bearer
+from sitehub.clients.credentials import Beside, Credentials, Fixed, Secret, Signed, basic, bearer
 from sitehub.clients.oauth import Client, ClientCredentials
 from sitehub.clients.target import Target, TargetSettings
 from sitehub.clients.tls import TlsFiles
@@ -26,6 +26,7 @@ from sitehub.rules.pace import Pace
 from sitehub.rules.retry import RetryPolicy, StatusRules
 from sitehub.rules.sync import SyncRule, SyncRules
 from sitehub.settings import Integration, Settings
+from sitehub.settings.secrets import is_placeholder, is_secret_place
 from sitehub.telemetry.metrics import Metrics
 from sitehub.topics.declared import dead_letters_of, names_of
 
@@ -101,24 +102,48 @@ def target_settings(settings: Settings, name: str) -> TargetSettings | str:
     credentials = _credentials(settings, block, f"{path}.authentication")
     if isinstance(credentials, str):
         return f"the secret of {credentials} is missing"
-    tls = TlsFiles(block.tls.ca_file, block.tls.cert_file, block.tls.key_file)
+    extra = _extra(settings, block, path)
+    if isinstance(extra, str):
+        return f"the secret of {extra} is missing"
     return TargetSettings(
         name,
         block.api_endpoint,
-        {header: settings.secret(path, "headers", header) or "" for header in block.headers},
+        {},
         block.timeout / 1000,
         block.max_in_flight,
-        credentials,
+        Beside(credentials, extra) if extra.headers or extra.query else credentials,
         StatusRules(
             frozenset(block.success_on),
             frozenset(block.retry_on),
             frozenset(block.reject_on),
             frozenset(block.renew_on),
         ),
-        {parameter: settings.secret(path, "query", parameter) or "" for parameter in block.query},
-        tls,
+        tls=_tls(block),
         errors_in_body=block.authentication.type == "token",
+        masked_fields=frozenset(block.masked_fields),
     )
+
+
+def _tls(block: Integration, *, believes_system: bool = False) -> TlsFiles:
+    return TlsFiles(block.tls.ca_file, block.tls.cert_file, block.tls.key_file, believes_system)
+
+
+def _extra(settings: Settings, block: Integration, path: str) -> Fixed | str:
+    """Configured headers and parameters, or the path of the secret that is missing."""
+    parts: dict[str, dict[str, Secret]] = {"headers": {}, "query": {}}
+    shown = set[str]()
+    for part, given in (("headers", block.headers), ("query", block.query)):
+        for name, written in given.items():
+            if (value := settings.live_secret(path, part, name)) is None:
+                return f"{path}.{part}.{name}"
+            parts[part][FIELDS_OF_CALLS.get(name.lower(), name) if part == "headers" else name] = value
+            if not is_secret_place((path, part, name)) and not is_placeholder(written):
+                shown.add(name)
+    return Fixed(parts["headers"], parts["query"], shown=frozenset(shown))
+
+
+FIELDS_OF_CALLS = {name.lower(): name for name in ("Accept", "Content-Type", "User-Agent")}
+"""Headers that each call has, and that a target's configuration may change."""
 
 
 SECRET_OF = {
@@ -145,11 +170,12 @@ def _credentials(settings: Settings, block: Integration, path: str) -> Credentia
         asked = {"scope": login.scope, "audience": login.audience, **login.token_parameters}
         client = Client(settings.secret(path, "client_id") or "", secret)
         parameters = {name: value for name, value in asked.items() if value is not None}
-        return ClientCredentials(login.token_endpoint or "", client, parameters, block.timeout / 1000)
+        context = _tls(block, believes_system=True).context
+        return ClientCredentials(login.token_endpoint or "", client, parameters, block.timeout / 1000, context=context)
     made: dict[str, Credentials] = {
         "api_key": Fixed({login.header_name: secret}),
         "bearer": Fixed({"Authorization": bearer(secret)}),
-        "basic": Fixed({"Authorization": basic(login.username or "", secret)}),
+        "basic": Fixed({"Authorization": basic(login.username or "", secret)}, hidden=(secret,)),
         "hmac": Signed(secret),
         "token": Fixed(query={"token": secret}),
     }

@@ -56,6 +56,10 @@ class Fixed:
 
     headers: dict[str, Secret] = field(default_factory=dict)
     query: dict[str, Secret] = field(default_factory=dict)
+    hidden: tuple[Secret, ...] = ()
+    """What those are made of, if it must not be shown either."""
+    shown: frozenset[str] = frozenset()
+    """Names whose values are no secrets."""
 
     async def prove(self, body: bytes, now: float) -> Proof:  # noqa: ARG002 -- as Credentials
         """The same for each call, until a file changes."""
@@ -66,13 +70,42 @@ class Fixed:
 
     def secrets(self) -> Iterable[str]:
         """The values; a bearer token and a password without what stands before them, too."""
-        for get in (*self.headers.values(), *self.query.values()):
-            value = get()
-            yield value
-            yield value.rpartition(" ")[2]
+        for name, get in (*self.headers.items(), *self.query.items()):
+            if name not in self.shown:
+                value = get()
+                yield value
+                yield value.rpartition(" ")[2]
+        for get in self.hidden:
+            yield get()
 
     async def close(self) -> None:
         """Nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """A login, and what else each call carries; what both have is the login's."""
+
+    login: Credentials
+    extra: Fixed
+
+    async def prove(self, body: bytes, now: float) -> Proof:
+        """Both."""
+        extra, login = await self.extra.prove(body, now), await self.login.prove(body, now)
+        return Proof({**extra.headers, **login.headers}, {**extra.query, **login.query})
+
+    def refused(self, proof: Proof) -> None:
+        """It is the login that is refused."""
+        self.login.refused(proof)
+
+    def secrets(self) -> Iterable[str]:
+        """Of both."""
+        yield from self.login.secrets()
+        yield from self.extra.secrets()
+
+    async def close(self) -> None:
+        """Close the login."""
+        await self.login.close()
 
 
 def basic(username: str, password: Secret) -> Secret:

@@ -110,6 +110,8 @@ class Pool:
         if UNFIT.search(line):
             raise HttpError(f"the path {target!r} holds characters that must be percent-encoded")
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+        if fields.count(b"\n") + fields.count(b"\r") != 2 * len(headers):
+            raise HttpError("a header's value holds an end of line")
         return b"%b %b HTTP/1.1\r\nHost: %b\r\n%bContent-Length: %d\r\n\r\n%b" % (
             method.encode(),
             line or b"/",

@@ -1,6 +1,7 @@
 """Tokens of OAuth 2.0 client credentials (RFC 6749 §4.4): one refresh for all who wait, ahead of expiry."""
 
 import asyncio
+import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -39,10 +40,12 @@ class ClientCredentials:
         client: Client,
         parameters: Mapping[str, str],
         timeout_seconds: float,
+        *,
         clock: Callable[[], float] = time.monotonic,
+        context: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
         """`parameters` are sent beside the grant: scope, audience, whatever the server wants."""
-        self._pool = Pool(token_endpoint)
+        self._pool = Pool(token_endpoint, context)
         self._client = client
         self._parameters = dict(parameters)
         self._timeout_seconds = timeout_seconds
@@ -63,7 +66,7 @@ class ClientCredentials:
 
     def refused(self, proof: Proof) -> None:
         """Forget the token, unless it has been renewed since that proof was given."""
-        if self._token is not None and proof == _proof(self._token):
+        if self._token is not None and proof.headers.items() >= _proof(self._token).headers.items():
             self._token = None
 
     def secrets(self) -> Iterable[str]:

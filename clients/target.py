@@ -51,6 +51,8 @@ class TargetSettings:
     tls: TlsFiles = field(default_factory=TlsFiles)
     errors_in_body: bool = False
     """Whether an error may come with status 200, as `{"error": {"code": …}}` (ArcGIS REST)."""
+    masked_fields: frozenset[str] = frozenset()
+    """Members of answers whose values are never kept."""
 
 
 class Target:
@@ -143,7 +145,8 @@ class Target:
         return status, text, response
 
     def _masked(self, text: str) -> str:
-        return mask(text, [*self.settings.credentials.secrets(), *self.settings.headers.values()])
+        settings = self.settings
+        return mask(text, [*settings.credentials.secrets(), *settings.headers.values()], settings.masked_fields)
 
 
 def _status_in_body(text: str) -> int | None:

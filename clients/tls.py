@@ -12,6 +12,8 @@ class TlsFiles:
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+    believes_system: bool = False
+    """Whether the system's authorities are believed beside `ca_file`."""
     _seen: tuple[int, ...] = ()
     _context: ssl.SSLContext | None = field(default=None, repr=False)
 
@@ -20,7 +22,9 @@ class TlsFiles:
         files = [Path(name) for name in (self.ca_file, self.cert_file, self.key_file) if name is not None]
         seen = tuple(file.stat().st_mtime_ns for file in files)
         if self._context is None or seen != self._seen:
-            context = ssl.create_default_context(cafile=self.ca_file)
+            context = ssl.create_default_context(cafile=None if self.believes_system else self.ca_file)
+            if self.believes_system and self.ca_file is not None:
+                context.load_verify_locations(cafile=self.ca_file)
             if self.cert_file is not None:
                 context.load_cert_chain(self.cert_file, self.key_file)
             self._context, self._seen = context, seen

@@ -7,8 +7,8 @@ import msgspec
 from sitehub.rules.failure import Failure
 
 PREFIX = "dead-letter."
-ERROR_CHARACTERS = 2_000
-"""Of an error text are kept: it may quote the record, which must fit beside it."""
+ERROR_CHARACTERS = 2_400
+"""Of an error text are kept: it may quote the record, which must fit beside it, or a target's answer of 2 KiB."""
 MAX_DIGITS = 19
 """Of a 64-bit number."""
 

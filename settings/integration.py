@@ -98,3 +98,5 @@ class Integration(Block):
     """HTTP statuses that mean delivered when an earlier attempt of ours may have arrived."""
     renew_on: list[Status] = [401]
     """HTTP statuses after which the credentials are refreshed once."""
+    masked_fields: list[Name] = []
+    """Members of the target's answers whose values are masked where they are kept, beside those that are secrets."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, urlencode
 
 import orjson
 import pytest
@@ -157,7 +157,7 @@ class TokenServer:
 
 
 def oauth(url: str, clock: Callable[[], float] = time.monotonic, **parameters: str) -> ClientCredentials:
-    return ClientCredentials(f"{url}/token", Client("hub", constant()), parameters, 5.0, clock)
+    return ClientCredentials(f"{url}/token", Client("hub", constant()), parameters, 5.0, clock=clock)
 
 
 async def test_one_token_serves_all_who_wait() -> None:
@@ -243,6 +243,108 @@ def test_a_secret_that_the_cut_left_half_is_masked_by_its_name() -> None:
     assert mask('{"client_secret":"s3cr', []) == '{"client_secret":"***'
 
 
+@pytest.mark.parametrize("secret", ["p&ss w/rd", 'say "it"', "Zürich-東京"])
+def test_a_secret_is_masked_in_whatever_encoding_it_comes_back(secret: str) -> None:
+    echoes = [secret, quote(secret, safe=""), urlencode({"a": secret})[2:], orjson.dumps(secret).decode()[1:-1]]
+    assert [mask(f"<{echo}>", [secret]) for echo in echoes] == ["<***>"] * 4
+
+
+def test_a_secret_that_the_cut_went_through_is_masked() -> None:
+    assert mask(f"unknown key {SECRET[:7]}", [SECRET]) == "unknown key ***"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('{"pin": 1234, "name": "Zoo"}', '{"pin": "***", "name": "Zoo"}'),
+        (
+            '{"a": [{"PIN":"12\\"34"}], "card": {"number": 4, "pin": 5}, "b": 1}',
+            '{"a": [{"PIN":"***"}], "card": "***", "b": 1}',
+        ),
+        ('{"card": {"number": "41', '{"card": "***"'),
+        ('{"pinned": 1}', '{"pinned": 1}'),
+    ],
+)
+def test_configured_members_are_masked_whatever_they_hold(text: str, masked: str) -> None:
+    assert mask(text, [], frozenset({"pin", "card"})) == masked
+
+
+async def test_an_answer_of_a_failure_is_kept_without_secrets_and_configured_members(tmp_path: Path) -> None:
+    file = tmp_path / "tenant"
+    file.write_text("first-tenant\n")
+    found = billing(
+        tmp_path,
+        {f"{VARIABLE}AUTHENTICATION__PASSWORD": SECRET, f"{VARIABLE}QUERY__TENANT_KEY_FILE": str(file)},
+        authentication={"type": "basic", "username": "hub", "password": "[encrypted_password]"},
+        headers={"content-type": "application/vnd.billing+json", "X-Region": "west"},
+        query={"tenant_key": "[encrypted_key]", "f": "json"},
+        masked_fields=["iban"],
+    )
+    answer = {"asked": f"first-tenant west json {SECRET}", "iban": "DE02"}
+    async with (
+        serving(answering(http(422, answer))) as server,
+        Target(replace(found, api_endpoint=server.url)) as target,
+    ):
+        refused = await target.call(COMMAND)
+        file.write_text("second-tenant\n")
+        await target.call(COMMAND)
+    first, second = server.calls
+    assert refused == Refused(422, '{"asked":"*** west json ***","iban":"***"}')
+    assert (first.headers["Content-Type"], first.headers["X-Region"]) == ("application/vnd.billing+json", "west")
+    assert [one.head.split(" ")[1] for one in (first, second)] == [
+        "/customers?tenant_key=first-tenant&f=json",
+        "/customers?tenant_key=second-tenant&f=json",
+    ]
+
+
+def test_a_header_whose_secret_is_missing_turns_the_target_off(tmp_path: Path) -> None:
+    off = billing_or_why(tmp_path, {f"{VARIABLE}AUTHENTICATION__API_KEY": SECRET}, headers={"X-Key": "[encrypted_key]"})
+    assert off == "the secret of billing_integration.headers.X-Key is missing"
+
+
+async def test_the_token_endpoint_is_believed_with_the_targets_authorities(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(http(200, {"access_token": "t"}))
+        await writer.drain()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    found = billing(
+        tmp_path,
+        {f"{VARIABLE}AUTHENTICATION__CLIENT_SECRET": SECRET},
+        authentication={
+            "type": "oauth2",
+            "client_id": "hub",
+            "client_secret": "[encrypted_secret]",
+            "token_endpoint": f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/token",
+        },
+        tls={"ca_file": str(tmp_path / "ca.pem")},
+    )
+    async with server:
+        assert (await found.credentials.prove(b"", 0)).headers == {"Authorization": "Bearer t"}
+        await found.credentials.close()
+
+
+VARIABLE = "SITEHUB_SECRET_BILLING_INTEGRATION__"
+
+
+def billing_or_why(tmp_path: Path, environ: dict[str, str], **block: Any) -> TargetSettings | str:
+    overlay = tmp_path / "overlay.json"
+    overlay.write_bytes(orjson.dumps({"billing_integration": block}))
+    return target_settings(load_settings([Path(__file__).parents[2] / "config", overlay], environ), "billing")
+
+
+def billing(tmp_path: Path, environ: dict[str, str], **block: Any) -> TargetSettings:
+    found = billing_or_why(tmp_path, environ, **block)
+    assert isinstance(found, TargetSettings), found
+    return found
+
+
 @pytest.mark.parametrize(
     ("login", "secret", "name"),
     [
@@ -254,13 +356,9 @@ def test_a_secret_that_the_cut_left_half_is_masked_by_its_name() -> None:
 async def test_a_secret_in_a_file_is_read_again_when_the_file_changes(
     tmp_path: Path, login: dict[str, str], secret: str, name: str
 ) -> None:
-    overlay, file = tmp_path / "overlay.json", tmp_path / "secret"
-    overlay.write_text(orjson.dumps({"billing_integration": {"authentication": login}}).decode())
+    file = tmp_path / "secret"
     file.write_text("first-secret\n")
-    config = Path(__file__).parents[2] / "config"
-    variable = f"SITEHUB_SECRET_BILLING_INTEGRATION__AUTHENTICATION__{secret}_FILE"
-    found = target_settings(load_settings([config, overlay], {variable: str(file)}), "billing")
-    assert isinstance(found, TargetSettings)
+    found = billing(tmp_path, {f"{VARIABLE}AUTHENTICATION__{secret}_FILE": str(file)}, authentication=login)
     before = (await found.credentials.prove(b"", 0)).headers[name]
     file.write_text("second-secret\n")
     after = (await found.credentials.prove(b"", 0)).headers[name]

@@ -1,6 +1,7 @@
 """The lean HTTP client against servers that behave and misbehave, byte by byte."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -122,18 +123,6 @@ async def test_the_time_limit_covers_the_whole_answer(begun: bytes) -> None:
             await pool.request("PUT", "/a", {}, b"", 0.05)
 
 
-async def test_a_dribbling_body_does_not_hold_a_call_beyond_its_time() -> None:
-    async def dribble(call: Call) -> None:
-        call.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        while True:
-            call.writer.write(b"x")
-            await asyncio.sleep(0.01)
-
-    async with pooled(dribble) as (_, pool):
-        with pytest.raises(TimeoutError):
-            await pool.request("PUT", "/a", {}, b"", 0.1)
-
-
 async def test_an_endless_body_is_cut_and_costs_its_connection() -> None:
     async with pooled(endless) as (server, pool):
         answers = [await put(pool), await put(pool)]
@@ -205,6 +194,33 @@ async def test_a_path_that_would_end_its_line_is_refused(target: str) -> None:
             await put(pool, target)
 
     assert server.calls == []
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Forged: b", "a\n", "a\rb"])
+async def test_a_header_that_would_end_its_line_is_refused_and_not_quoted(value: str) -> None:
+    async with pooled(answering(OK)) as (server, pool):
+        with pytest.raises(HttpError) as raised:
+            await pool.request("PUT", "/a", {"X-Key": value}, b"", 5)
+
+    assert (server.calls, value in str(raised.value)) == ([], False)
+
+
+@pytest.mark.parametrize("piece", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"])
+async def test_a_dribbling_answer_does_not_hold_a_call_beyond_its_time(piece: bytes) -> None:
+    async def dribble(call: Call) -> None:
+        call.writer.write(piece)
+        while True:
+            call.writer.write(b"X: y\r\n")
+            await asyncio.sleep(0.01)
+
+    async with pooled(dribble) as (_, pool):
+        with pytest.raises(TimeoutError):
+            await pool.request("PUT", "/a", {}, b"", 0.1)
+
+
+async def test_the_time_limit_covers_the_handshake_of_tls() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(TimeoutError):
+        await Pool(f"https://127.0.0.1:{silent.getsockname()[1]}").request("PUT", "/", {}, b"", 0.1)
 
 
 @settings(max_examples=50, deadline=None)

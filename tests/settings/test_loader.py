@@ -121,6 +121,7 @@ def test_any_block_named_integration_is_a_target_with_rules_and_mapping(load: Lo
             "reject_on": [500],
             "success_on": [208],
             "renew_on": [403],
+            "masked_fields": ["iban"],
         },
         "crm_data_mapping": {
             "who": {"source_field": "manager", "target_field": "contact", "transformation": "direct_mapping"}
