@@ -27,6 +27,8 @@ from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, I
 UNKNOWN_TRANSACTIONAL_ID = 105
 NOT_YET = (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError, NodeNotReadyError)
 AGAIN_SECONDS = 0.05
+ENDING = "Prepare"
+"""How the states begin of a transaction whose verdict is known and whose markers are on their way."""
 
 
 class Verdict(Enum):
@@ -103,29 +105,33 @@ class DescribeTransactions(Request[DescribeTransactionsStruct]):
 async def last_verdict(client: Mapping[str, Any], transactional_id: str) -> Verdict | None:
     """How the id's last transaction ended; None if it is open, or none was since the last fence, or nobody can say.
 
-    Waits for a coordinator that is not there yet, as on a new broker.
+    Waits for a coordinator that is not there yet, as on a new broker, and for a transaction that is just ending.
     """
     while True:
         try:
-            return await _ask(client, transactional_id)
+            state = await _state(client, transactional_id)
         except NOT_YET:
-            await asyncio.sleep(AGAIN_SECONDS)
+            state = ENDING
+        if not state.startswith(ENDING):
+            return next((verdict for verdict in Verdict if verdict.value == state), None)
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def _ask(client: Mapping[str, Any], transactional_id: str) -> Verdict | None:
+async def _state(client: Mapping[str, Any], transactional_id: str) -> str:
+    """As the coordinator calls it; empty if it knows of none, or can't be asked."""
     connection = AIOKafkaClient(**client)
     try:
         await connection.bootstrap()
         node = await connection.coordinator_lookup(CoordinationType.TRANSACTION, transactional_id)
         answer = await connection.send(node, DescribeTransactions(transactional_id))
     except IncompatibleBrokerVersion:
-        return None
+        return ""
     finally:
         await connection.close()
     error, _id, state, *_ = answer.transaction_states[0]
     if error and error != UNKNOWN_TRANSACTIONAL_ID:
         raise for_code(error)(f"transactional id {transactional_id}")
-    return next((verdict for verdict in Verdict if verdict.value == state), None)
+    return str(state)
 
 
 async def refuse_undecided(client: Mapping[str, Any], topic: str, partition: int) -> None:

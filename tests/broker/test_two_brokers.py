@@ -156,6 +156,31 @@ async def test_the_next_owner_gives_unmarked_records_their_own_verdict(
     assert await committed(client, topic) == [*decided, b"after"]
 
 
+async def test_the_verdict_of_a_transaction_that_is_just_ending_is_waited_for(
+    lone_coordinator: tuple[EmbeddedKafka, SecondBroker], names: Names
+) -> None:
+    first, second = lone_coordinator
+    client, topic = {"bootstrap_servers": first.bootstrap}, names.topic("t")
+    await a_topic(first.bootstrap, topic, NODE)
+    producer = TransactionalProducer(client, transactional_id(names, topic))
+    await producer.start()
+    await producer.transact({topic: [(b"k", b"before", [])]}, 0, topic)
+    inner = producer._producer
+    await inner.begin_transaction()
+    await (await inner.send(topic, b"ending", partition=0))
+    second.pause()  # it takes no marker, and is not known to be away yet
+    try:
+        await inner.commit_transaction()
+        # Several: a client may ask the one that sleeps where the coordinator is.
+        asked = [asyncio.create_task(last_verdict(client, transactional_id(names, topic))) for _ in range(8)]
+        done, _ = await asyncio.wait(asked, timeout=1)
+        assert not done
+    finally:
+        second.resume()
+    assert set(await asyncio.gather(*asked)) == {Verdict.COMMITTED}
+    await producer.stop()
+
+
 async def test_records_that_nobody_can_decide_stop_the_partition(
     lone_coordinator: tuple[EmbeddedKafka, SecondBroker], names: Names
 ) -> None:
