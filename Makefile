@@ -39,8 +39,8 @@ run: setup ## Kafka, stand-in targets, two workers and a feed of real places; Ct
 test: setup-dev ## every test, those on the real Kafka too
 	@$(BIN)/pytest
 
-test-fast: setup-dev ## the tests that need no broker
-	@$(BIN)/pytest --ignore=tests/broker
+test-fast: setup-dev ## the tests that need no broker and no database
+	@$(BIN)/pytest --ignore=tests/broker --ignore=tests/postgres
 
 chaos: setup-dev ## faults under load for SECONDS=300, with a SEED= to repeat a run
 	@$(BIN)/python -m sitehub.tests.broker.chaos --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED))

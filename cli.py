@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from sitehub.database_command import database
 from sitehub.dead_letters_command import dead_letters
 from sitehub.dev.broker_command import broker
 from sitehub.dev.feed_command import feed
@@ -35,6 +36,7 @@ def main() -> None:
 for command in (
     broker,
     check_config,
+    database,
     dead_letters,
     feed,
     target,

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from sitehub.settings.model import Block
-from sitehub.settings.shapes import Name, Port
+from sitehub.settings.shapes import Name, Period, Port
 
 
 class ConnectionPool(Block):
@@ -40,6 +40,15 @@ class Server(Block):
     """Size of the pool and its time-outs."""
 
 
+class Retention(Block):
+    """How long tables that only grow keep their rows; samples: see `performance_monitoring.retention_period`."""
+
+    audit_log: Period = "13_months"
+    """Who did what."""
+    command_attempts: Period = "90_days"
+    """Every attempt of a call."""
+
+
 class DatabaseConfig(Block):
     """Where the read model, sync status and audit are kept."""
 
@@ -47,3 +56,5 @@ class DatabaseConfig(Block):
     """Server for writes."""
     read_replica: Server | None = None
     """Server for reads; absent or gone: the primary answers."""
+    retention: Retention = Retention()
+    """How long what only grows is kept."""

@@ -1,0 +1,1 @@
+INSERT INTO integration.migrations (version, name, checksum) VALUES ($1, $2, $3)
