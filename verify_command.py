@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry
 
 from sitehub.agents.refold import Refold, Report
 from sitehub.settings import ConfigurationError, load_settings
-from sitehub.settings.transformations import transformations
 from sitehub.telemetry.metrics import Metrics
 from sitehub.topics.declared import SITE_EVENTS, names_of
 from sitehub.wiring import kafka_client, site_handler
@@ -20,7 +19,7 @@ SHOWN = 20
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")
 def verify(as_json: bool) -> None:  # noqa: FBT001 -- click hands options by name
-    """Fold the log again with the pure rules and compare with the tables, the commands and the dead letters.
+    """Fold the log again with the pure rules and compare with tables, commands, dead letters and audit records.
 
     A running hub is compared as of each partition's last transaction. Exit code 0: no difference; 1: differences, or
     the log no longer holds all that the tables were made of.
@@ -35,8 +34,6 @@ def verify(as_json: bool) -> None:  # noqa: FBT001 -- click hands options by nam
         handler=site_handler(settings, Metrics(CollectorRegistry())),
         source=names.site_events,
         changelog=names.changelog("sites"),
-        transformations=transformations(),
-        commands=names.commands,
     )
     partitions = settings.configuration.kafka_config.topics[SITE_EVENTS].partitions
     try:
@@ -64,10 +61,8 @@ async def _run(refold: Refold, partitions: int, *, quiet: bool) -> Report:
 def _print(report: Report) -> None:
     click.echo(
         f"{report.events:,} events, {report.sites:,} sites, {report.commands:,} commands, "
-        f"{report.dead_letters:,} dead letters: {len(report.differences)} differences"
+        f"{report.dead_letters:,} dead letters, {report.audits:,} audit records: {len(report.differences)} differences"
     )
-    if len(report.configurations) > 1:
-        click.echo(f"decided under {len(report.configurations)} configurations: {', '.join(report.configurations)}")
     for one in report.differences[:SHOWN]:
         click.echo(
             f"partition {one.partition}, {one.kind} {one.key}:\n  the log says {one.expected}\n  there is {one.found}"

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sitehub.agents.delivery_records import Attempt, Changes, Command, Work, count, dead_letter_of
+from sitehub.agents.delivery_records import Attempt, Changes, Command, Work, audit_of, count, dead_letter_of
 from sitehub.agents.dispatcher import Dispatcher
 from sitehub.agents.prefix import Prefix
 from sitehub.agents.site_delivery import SiteDelivery
 from sitehub.codecs.commands import decode_for_call
+from sitehub.codecs.results import Result
 from sitehub.codecs.rows import PARKED_PREFIX, decode_delivery, decode_parked
 from sitehub.engine.batch import Outcome, Record
 from sitehub.engine.partition import Draining, Partition
@@ -55,13 +56,15 @@ class Delivery:
     """So long after a commit the partition can't be another worker's: less than the group's session time-out."""
     results_topic: str
     dead_letter_topic: str
+    audit_topic: str
+    config_id: str
     partitions: set["PartitionDelivery"] = field(default_factory=set)
     """Those that run in this worker."""
 
     @property
     def sends(self) -> frozenset[str]:
         """Topics that its loops send to."""
-        return frozenset({self.results_topic, self.dead_letter_topic})
+        return frozenset({self.results_topic, self.dead_letter_topic, self.audit_topic})
 
 
 def delivery_loop(delivery: Delivery) -> Loop:
@@ -240,6 +243,18 @@ class PartitionDelivery:
         )
         self.changes.dead_letters.append((failure, letter))
 
+    def audit(self, command: Command, result: Result) -> None:
+        """Tell the audit log of a command's end, or that it was parked."""
+        partition = self._partition
+        self.changes.audits.append(
+            audit_of(
+                result,
+                was_parked=command.parked_at is not None and result.status != "parked",
+                source=f"{partition.source.topic}/{partition.number}/{command.offset}",
+                config_id=self._delivery.config_id,
+            )
+        )
+
     async def _commit_for_ever(self) -> None:
         while True:
             await self._news.wait()
@@ -262,6 +277,7 @@ class PartitionDelivery:
         sends = {
             self._delivery.results_topic: changes.result_messages(),
             self._delivery.dead_letter_topic: [letter for _, letter in changes.dead_letters],
+            self._delivery.audit_topic: changes.audit_messages(),
         }
         began, waiting, self._waiting = time.monotonic(), self._waiting, []
         await self._partition.commit(

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
+from sitehub.codecs.audit import encode_audit
 from sitehub.codecs.dead_letters import dead_letter_headers
 from sitehub.codecs.results import Result, encode_result, result_headers
 from sitehub.engine.batch import Message, Row
+from sitehub.rules.audit import AuditRecord
 from sitehub.rules.commands import Command as Call
 from sitehub.rules.delivery import ParkedCommand
 from sitehub.rules.failure import Failure
@@ -31,6 +33,8 @@ Command = Queued[Work]
 """A command in a site's queue."""
 ENDS = frozenset({"delivered", "superseded", "rejected"})
 """Statuses after which nothing more is done for a command."""
+AUDITED = ENDS | {"parked"}
+"""Statuses that the audit log tells of: a command meets each at most once."""
 
 
 class Ended(Protocol):
@@ -49,6 +53,7 @@ class Changes:
 
     rows: dict[bytes, bytes | None] = field(default_factory=dict)
     results: list[Result] = field(default_factory=list)
+    audits: list[AuditRecord] = field(default_factory=list)
     dead_letters: list[tuple[Failure, Message]] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     """Of commands that the topic is not needed for any more."""
@@ -67,6 +72,10 @@ class Changes:
     def result_messages(self) -> list[Message]:
         """The results as records."""
         return [(one.site_id.encode(), encode_result(one), result_headers(one)) for one in self.results]
+
+    def audit_messages(self) -> list[Message]:
+        """The records of the audit log."""
+        return [((one.site_id or "").encode(), encode_audit(one), []) for one in self.audits]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,26 @@ def result_of(command: Command, site_id: str, target: str, status: str, attempt:
         event_timestamp=command.event_timestamp,
         duration_ms=attempt.duration_ms,
         superseded_by=command.carrier_id,
+    )
+
+
+def audit_of(result: Result, *, was_parked: bool, source: str, config_id: str) -> AuditRecord:
+    """The end or the parking of a command, for the audit log; what the target answered may quote what is masked."""
+    after = {"status": result.status, "attempt": result.attempt, "http_status": result.http_status}
+    if result.superseded_by is not None:
+        after["superseded_by"] = result.superseded_by
+    return AuditRecord(
+        actor=f"delivery:{result.target}",
+        at=result.at,
+        action=f"command_{result.status}",
+        entity_type="command",
+        entity_id=result.command_id,
+        site_id=result.site_id,
+        before={"status": "parked" if was_parked else "pending"},
+        after=after,
+        correlation_id=result.event_id,
+        source=source,
+        config_id=config_id,
     )
 
 

@@ -6,9 +6,10 @@ from typing import Protocol
 
 import msgspec
 
-from sitehub.agents.delivery_records import Attempt, Changes, Command, Work, attempt_of, result_of
+from sitehub.agents.delivery_records import AUDITED, Attempt, Changes, Command, Work, attempt_of, result_of
 from sitehub.agents.dispatcher import Dispatcher
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
+from sitehub.codecs.results import Result
 from sitehub.codecs.rows import encode_delivery, encode_parked, parked_key
 from sitehub.rules.commands import Command as Call
 from sitehub.rules.delivery import DeliveryRow
@@ -52,6 +53,10 @@ class Owner(Protocol):
 
     def bury(self, command: Command, failure: Failure, attempt: Attempt) -> None:
         """Make a dead letter of it."""
+        ...
+
+    def audit(self, command: Command, result: Result) -> None:
+        """Tell the audit log of a command's end, or that it was parked."""
         ...
 
     def freed(self, command: Command) -> None:
@@ -265,7 +270,10 @@ class SiteDelivery:
     def _tell(self, command: Command, status: str, attempt: Attempt) -> None:
         owner = self.owner
         at = rfc3339(owner.now())
-        owner.changes.results.append(result_of(command, self.key.decode(), owner.target, status, attempt, at=at))
+        result = result_of(command, self.key.decode(), owner.target, status, attempt, at=at)
+        owner.changes.results.append(result)
+        if status in AUDITED:
+            owner.audit(command, result)
         owner.changed()
 
     def _write_row(

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from sitehub.settings.api import ApiAuthentication, ApiKey, Cors, Endpoint, OAuthConfig, RateLimiting
+from sitehub.settings.audit import AuditConfig
 from sitehub.settings.database import DatabaseConfig
 from sitehub.settings.forecasting import ForecastingDataPipeline, MlModelConfig, PredictionPipeline
 from sitehub.settings.integration import Integration
@@ -39,6 +40,8 @@ class Configuration(Block):
     """Keys of calling systems."""
     database_config: DatabaseConfig | None = None
     """PostgreSQL; absent: no read model, no sync status, no batch sync."""
+    audit: AuditConfig = AuditConfig()
+    """The audit log."""
     kafka_config: KafkaConfig
     """Kafka, which the hub stands on."""
     event_schemas: dict[Name, EventSchema] = {}

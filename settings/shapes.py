@@ -65,6 +65,9 @@ HostPort = Annotated[str, _shape(r"(?:[^\s:/,]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}",
 TopicName = Annotated[
     str, _shape(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,150}", "up to 150 letters, digits, dots, hyphens and underscores")
 ]
+FieldPath = Annotated[
+    str, _shape(r"[^.]+(\.[^.]+)*", "the name of a field, or several from the outer to the inner, like contact.email")
+]
 Crontab = Annotated[str, AfterValidator(_crontab)]
 Instant = Annotated[str, AfterValidator(_instant)]
 Period = Annotated[

@@ -112,7 +112,7 @@ def declare(settings: Settings, targets: Iterable[str]) -> list[Topic]:
     events = configured[SITE_EVENTS]
     topics = [*configured.values()]
     topics += [_beside(topic, dead_letters_of(topic.name), size=DEAD_LETTER_BYTES) for topic in configured.values()]
-    topics += [_beside(events, names.sync_results), _beside(events, names.audit_log)]
+    topics += [_beside(events, names.sync_results), _beside(events, names.audit_log, size=DEAD_LETTER_BYTES)]
     topics += [replace(_beside(events, name), partitions=1) for name in (names.sync_metrics, names.territory_decisions)]
     topics.append(_changelog(events, names.changelog("sites")))
     for target in targets:

@@ -9,11 +9,13 @@ from typing import Any
 
 from sitehub.clients.answer import Answer, Delivered
 from sitehub.clients.http1 import WithheldError
+from sitehub.codecs.audit import decode_audit
 from sitehub.codecs.commands import command_headers, encode_command
 from sitehub.codecs.results import Result, decode_result
 from sitehub.codecs.rows import decode_delivery
 from sitehub.engine.batch import Headers, Message, Outcome, PartitionBatch
 from sitehub.engine.partition import Draining
+from sitehub.rules.audit import AuditRecord
 from sitehub.rules.commands import Command
 from sitehub.rules.delivery import DeliveryRow
 
@@ -109,6 +111,9 @@ class FakePartition:
 
     def results(self) -> list[Result]:
         return [decode_result(value or b"") for _, value, _ in self.sends["sync-results"]]
+
+    def audits(self) -> list[AuditRecord]:
+        return [decode_audit(value or b"") for _, value, _ in self.sends["audit-log"]]
 
     def statuses(self) -> list[tuple[str, str]]:
         return [(result.event_id, result.status) for result in self.results()]

@@ -18,6 +18,7 @@ from sitehub.agents.dispatcher import Dispatcher
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
 from sitehub.codecs.dead_letters import read_dead_letter
 from sitehub.engine.source import Loop
+from sitehub.rules.audit import AuditRecord
 from sitehub.rules.commands import Command
 from sitehub.rules.retry import RetryPolicy
 from sitehub.telemetry.metrics import Metrics
@@ -27,6 +28,13 @@ QUICK = RetryPolicy(max_retries=3, backoff_multiplier=1, initial_delay_ms=1)
 NOW, NOW_SECONDS = "2026-11-24T02:00:00.000Z", 1_795_485_600.0
 DOWN = Unavailable("ClientConnectorError: refused")
 BUSY = Unavailable("HTTP 503", 503, "later")
+
+
+class Impatient(RetryPolicy):
+    """Tries a parked site again at once."""
+
+    def pause_seconds(self, *_: float | None) -> float:
+        return 0.0
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +47,15 @@ def metrics() -> Metrics:
     return Metrics(CollectorRegistry())
 
 
-def loop(target: Any, metrics: Metrics, retry: RetryPolicy = QUICK, slots: int = 64, lease_seconds: float = 60) -> Loop:
+def loop(
+    target: Any,
+    metrics: Metrics,
+    retry: RetryPolicy = QUICK,
+    slots: int = 64,
+    lease_seconds: float = 60,
+    *,
+    parks_rejected: bool = False,
+) -> Loop:
     return delivery_loop(
         Delivery(
             target="billing",
@@ -47,12 +63,14 @@ def loop(target: Any, metrics: Metrics, retry: RetryPolicy = QUICK, slots: int =
             retry=retry,
             coalesced=frozenset(),
             give_up_after_seconds=259_200,
-            parks_rejected=False,
+            parks_rejected=parks_rejected,
             metrics=metrics,
             now=lambda: NOW_SECONDS,
             lease_seconds=lease_seconds,
             results_topic="sync-results",
             dead_letter_topic="billing-commands.dead-letter",
+            audit_topic="audit-log",
+            config_id="c0ffee",
         )
     )
 
@@ -138,6 +156,47 @@ async def test_a_refused_command_is_a_dead_letter_and_the_sites_next_goes_out(me
     assert (letter.stage, letter.reason, letter.error) == ("delivery", "rejected", "HTTP 404: no customer")
     assert (letter.topic, letter.partition, letter.offset) == ("billing-commands", 4, 7)
     assert (letter.attempts, letter.target, letter.time) == (2, "billing", NOW)
+
+
+async def test_each_commands_end_is_audited_once_and_no_attempt_before_it(metrics: Metrics) -> None:
+    partition = FakePartition(record(7), record(8))
+    target = FakeTarget({"e7": [BUSY, Refused(404, "no customer")]})
+    async with running(loop(target, metrics), partition):
+        await until(lambda: partition.next_offset == 9)
+
+    rejected, delivered = partition.audits()
+    assert rejected == AuditRecord(
+        "delivery:billing",
+        NOW,
+        "command_rejected",
+        "command",
+        "e7:update",
+        "s1",
+        {"status": "pending"},
+        {"status": "rejected", "attempt": 2, "http_status": 404},
+        "e7",
+        "billing-commands/4/7",
+        "c0ffee",
+    )
+    assert (delivered.action, delivered.entity_id, delivered.after["http_status"]) == (
+        "command_delivered",
+        "e8:update",
+        200,
+    )
+
+
+async def test_a_parked_command_is_audited_when_it_is_parked_and_when_it_ends(metrics: Metrics) -> None:
+    partition, target = FakePartition(record(7), record(8)), FakeTarget({"e7": [Refused(409, ""), BUSY, BUSY]})
+    async with running(loop(target, metrics, Impatient(3, 1, 1), parks_rejected=True), partition):
+        await until(lambda: ("e8", "delivered") in partition.statuses())
+
+    told = [(one.entity_id, one.before["status"], one.after["status"]) for one in partition.audits()]
+    assert sorted(told) == [
+        ("e7:update", "parked", "delivered"),
+        ("e7:update", "pending", "parked"),
+        ("e8:update", "parked", "delivered"),
+        ("e8:update", "pending", "parked"),
+    ]
 
 
 async def test_a_sites_calls_go_in_log_order_one_at_a_time(metrics: Metrics) -> None:

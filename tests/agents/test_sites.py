@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from sitehub.agents.sites import RulesInForce, SiteHandler
+from sitehub.agents.sites import SiteHandler
+from sitehub.codecs.audit import decode_audit
 from sitehub.codecs.commands import decode_command
 from sitehub.codecs.dead_letters import read_dead_letter
 from sitehub.codecs.events import EventDecoder
-from sitehub.codecs.revisions import CURRENT_KEY, REVISION_PREFIX, decode_revision, revision_offset
 from sitehub.codecs.rows import decode_site
 from sitehub.codecs.schemas import shipped_schemas
 from sitehub.engine.batch import Headers, Message, PartitionBatch
+from sitehub.rules.audit import AuditRecord, Masks
 from sitehub.rules.mapping import Mapping, MappingEntry
 from sitehub.rules.sync import SyncRule, SyncRules
-from sitehub.rules.transformations import TRANSFORMATIONS
 from sitehub.telemetry.metrics import Metrics
 from sitehub.tests.agents.histories import event, histories
 from sitehub.tests.agents.site_model import Expected, Sent
@@ -50,23 +50,20 @@ class Read:
 
 
 class Run:
-    """A handler, its table without the rows that tell which rules decided, and what it sent by topic."""
+    """A handler, its table, and what it sent by topic."""
 
-    def __init__(self, rules: SyncRules = RULES) -> None:
+    def __init__(self, rules: SyncRules = RULES, masks: Masks = Masks()) -> None:  # noqa: B008 -- it is never changed
         self.metrics = Metrics(CollectorRegistry())
         self.table: dict[bytes, bytes | None] = {}
-        self.own: dict[bytes, bytes] = {}
-        self.rules = RulesInForce(rules)
         self.sends: dict[str, list[Message]] = defaultdict(list)
         self.handler = SiteHandler(
-            DECODER, self.rules, self.metrics, lambda: NOW_SECONDS, {"billing": "commands"}, DEAD
+            DECODER, rules, self.metrics, lambda: NOW_SECONDS, {"billing": "commands"}, DEAD, "audit-log", masks
         )
 
     def batch(self, records: Sequence[Read]) -> None:
         batch = PartitionBatch("events", 4, records)
-        outcome = self.handler(batch, lambda keys: [self.own.get(key) or self.table.get(key) for key in keys])
-        self.table.update({key: row for key, row in outcome.rows if not key.startswith(b"\0")})
-        self.own.update({key: row for key, row in outcome.rows if key.startswith(b"\0") and row is not None})
+        outcome = self.handler(batch, lambda keys: [self.table.get(key) for key in keys])
+        self.table.update(outcome.rows)
         for topic, messages in outcome.sends.items():
             self.sends[topic] += messages
         outcome.committed()
@@ -76,6 +73,9 @@ class Run:
 
     def dead(self) -> list[tuple[int, str]]:
         return [(letter.offset, letter.reason) for letter in (read_dead_letter(one[2]) for one in self.sends[DEAD])]
+
+    def audits(self) -> list[AuditRecord]:
+        return [decode_audit(value or b"") for _, value, _ in self.sends["audit-log"]]
 
     def calls(self) -> list[tuple[Any, ...]]:
         commands = [decode_command(value or b"") for _, value, _ in self.sends["commands"]]
@@ -185,61 +185,77 @@ def test_what_was_applied_may_come_again_at_any_time(history: list[Sent], data: 
     assert (done.table, done.calls()) == (table, calls)
 
 
-OTHER_MAPPING = Mapping([MappingEntry("territory_id", "customer_name", "direct_mapping"), *MAPPING.entries[2:]])
-OTHER = SyncRules(
-    [SyncRule(**{**rule, "data_template": {"n": "{{customer_name}}"}}) for rule in BILLING["realtime_sync_rules"]],
-    {"billing": OTHER_MAPPING},
-    "facade",
-)
-
-
-@given(history=histories(), cuts=st.lists(st.integers(0, 40), min_size=1), changes=st.lists(st.booleans(), min_size=1))
-def test_every_event_can_be_decided_again_by_the_rules_that_are_recorded(
-    history: list[Sent], cuts: list[int], changes: list[bool]
+@given(history=histories(), cuts=st.lists(st.integers(0, 40)))
+def test_each_applied_event_has_one_audit_record_and_together_they_tell_the_whole_state(
+    history: list[Sent], cuts: list[int]
 ) -> None:
-    done, records = Run(), [read(sent) for sent in history]
-    places = sorted({0, len(records), *(cut % len(records) for cut in cuts)})
-    for number, (start, end) in enumerate(pairwise(places)):
-        done.rules.current = OTHER if changes[number % len(changes)] else RULES
-        done.batch(records[start:end])
+    done = run(history, cuts)
 
-    recorded = {
-        revision_offset(key): decode_revision(row, TRANSFORMATIONS)
-        for key, row in done.own.items()
-        if key.startswith(REVISION_PREFIX)
-    }
-    again = Run()
-    for record in records:
-        again.rules.current = recorded[max(offset for offset in recorded if offset <= record.offset)]
-        again.batch([record])
-
-    assert again.table == done.table
-    assert again.sends == done.sends
+    audits = done.audits()
+    assert len(audits) == done.count("events_applied_total")
+    places = [int(one.source.removeprefix("events/4/")) for one in audits]
+    assert places == sorted(set(places))
+    told: dict[str, dict[str, Any]] = {}
+    for one in audits:
+        told[one.entity_id] = replayed(told.get(one.entity_id, {}), one)
+    for key, row in done.table.items():
+        site = decode_site(row or b"")
+        known = told[key.decode()]
+        assert (known["version"], known.get("deleted_at")) == (site.version, site.deleted_at)
+        assert (known.get("attributes", {}), known.get("contract_info", {})) == (site.attributes, site.contract_info)
 
 
-def test_rules_are_recorded_once_for_all_batches_that_they_decide() -> None:
+def replayed(state: dict[str, Any], one: AuditRecord) -> dict[str, Any]:
+    """The state after what the record tells: it must have met the state that it says was before."""
+    after: dict[str, Any] = {**state, "version": one.after["version"], "deleted_at": one.after.get("deleted_at")}
+    assert one.before.get("version") == state.get("version")
+    assert one.before.get("deleted_at") == state.get("deleted_at")
+    for block in ("attributes", "contract_info"):
+        old, new = one.before.get(block, {}), one.after.get(block, {})
+        known = state.get(block, {})
+        assert {name: known[name] for name in old} == old
+        kept = {name: value for name, value in known.items() if name not in old.keys() | new.keys()}
+        after[block] = {**kept, **new}
+    return after
+
+
+def test_an_audit_record_says_who_did_what_to_which_site_and_under_which_configuration() -> None:
     done = Run()
+    create = created(3, "a/b", name="A", contract_info={"rate": 1})
+    done.batch([Read(3, create.key, create.value, [("source_system", b"crm")]), renamed(5, "a/b", "B")])
 
-    done.batch([created(1, "s1")])
-    done.batch([created(2, "s2")])
-    done.rules.current = OTHER
-    done.batch([created(5, "s5")])
-    done.batch([created(6, "s6")])
+    first, second = done.audits()
+    assert [key for key, _, _ in done.sends["audit-log"]] == [b"a/b", b"a/b"]
+    assert first == AuditRecord(
+        "event:crm",
+        NOW,
+        "site_created",
+        "site",
+        "a/b",
+        "a/b",
+        {},
+        {"version": 1, "attributes": {"name": "A"}, "contract_info": {"rate": 1}},
+        "e3",
+        "events/4/3",
+        "c0ffee",
+    )
+    assert (second.actor, second.action, second.source) == ("event:events", "site_updated", "events/4/5")
+    assert (second.before, second.after) == (
+        {"version": 1, "attributes": {"name": "A"}},
+        {"version": 2, "attributes": {"name": "B"}},
+    )
 
-    offsets = [revision_offset(key) for key in done.own if key.startswith(REVISION_PREFIX)]
-    assert (offsets, done.own[CURRENT_KEY]) == ([1, 5], b"facade")
 
+def test_what_is_masked_is_in_no_audit_record() -> None:
+    done = Run(masks=Masks(["phone", "contract_info.rate"]))
+    done.batch([created(3, "s", name="A", contact=[{"phone": "555-0001"}], contract_info={"rate": "12.50"})])
+    done.batch(
+        [good(4, "s", event_type="contract_updated", contract_info={"rate": "13.75", "cycle": "weekly"})],
+    )
 
-def test_a_command_carries_the_id_of_the_configuration_whose_mapping_made_it() -> None:
-    done = Run()
-    site = {"name": "A", "address": {"street": "2 Side St"}, "territory_id": "t1"}
-
-    done.batch([created(1, "s1", **site)])
-    done.rules.current = OTHER
-    done.batch([created(2, "s2", **site)])
-
-    commands = [decode_command(value or b"") for _, value, _ in done.sends["commands"]]
-    assert [(one.config_id, one.body.get("n")) for one in commands] == [("c0ffee", None), ("facade", "t1")]
+    text = b"".join(value or b"" for _, value, _ in done.sends["audit-log"])
+    assert not any(secret in text for secret in (b"555-0001", b"12.50", b"13.75"))
+    assert done.audits()[1].after["contract_info"] == {"rate": "***", "cycle": "weekly"}
 
 
 def test_a_dead_letter_is_the_record_untouched_with_headers_behind_its_own() -> None:
@@ -284,7 +300,6 @@ class Buggy:
         return find
 
     feeding = frozenset({"name"})
-    entries = ()
 
 
 @pytest.fixture
@@ -391,7 +406,7 @@ def test_rows_are_read_once_for_all_keys_of_a_batch() -> None:
 
     Run().handler(batch, rows)
 
-    assert asked == [[CURRENT_KEY, b"s1", b"s2"]]
+    assert asked == [[b"s1", b"s2"]]
 
 
 def test_what_stopped_waiting_by_deletion_is_counted_no_more() -> None:

@@ -10,18 +10,19 @@ from confluent_kafka import Consumer, TopicPartition
 
 from sitehub.engine.store import OFFSET_KEY
 from sitehub.tests.broker.hub import PARTITIONS, Hub, eventually, get, header
-from sitehub.tests.broker.outcomes import Outcomes, outcomes
+from sitehub.tests.broker.outcomes import ENDS, Outcomes, outcomes
 from sitehub.tests.broker.workload import Workload
 
 
 @dataclass
 class Evidence:
-    """Ids of all commands, what became of them, the calls, and dead letters by reason."""
+    """Ids of all commands, what became of them, the calls, dead letters by reason, and the audit log."""
 
     commands: list[str]
     outcomes: Outcomes
     calls: list[dict[str, Any]]
     dead: Counter[str]
+    audits: list[dict[str, Any]]
 
 
 def evidence(hub: Hub) -> Evidence:
@@ -31,17 +32,28 @@ def evidence(hub: Hub) -> Evidence:
         outcomes(hub),
         hub.calls(),
         Counter(header(message, "dead-letter.reason") for message in hub.read("customer-sites-events.dead-letter")),
+        [json.loads(message.value() or b"") for message in hub.read("audit-log")],
     )
 
 
 def judge(work: Workload, found: Evidence) -> None:
-    """Every command once, every dead letter once, every command ended once, a site's calls in log order."""
+    """Every command, dead letter and audit record once, every command ended once, a site's calls in log order."""
     expected = {call.command_id for calls in work.calls.values() for call in calls}
     assert Counter(found.commands) == Counter(expected)
     found.outcomes.check()
     assert found.outcomes.ended() == expected
     assert found.dead == Counter(work.dead)
     judge_calls(work, found)
+    judge_audits(work, found.audits)
+
+
+def judge_audits(work: Workload, audits: list[dict[str, Any]]) -> None:
+    """One record of every applied event, and one of every command's end."""
+    applied = Counter((one["entity_id"], one["after"]["version"]) for one in audits if one["entity_type"] == "site")
+    versions = {(site_id, version + 1) for site_id, site in work.sites.items() for version in range(site.version)}
+    assert applied == Counter(versions)
+    ended = Counter(one["entity_id"] for one in audits if one["after"].get("status") in ENDS)
+    assert ended == Counter(call.command_id for calls in work.calls.values() for call in calls)
 
 
 def judge_calls(work: Workload, found: Evidence) -> None:

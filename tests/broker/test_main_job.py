@@ -69,6 +69,7 @@ def test_verify_finds_nothing_in_a_good_hub_and_what_was_tampered_with(hub: Hub)
     report = json.loads(clean.stdout)
     assert (clean.returncode, report["differences"], report["events"]) == (0, [], len(work.sent))
     assert report["commands"] == sum(len(calls) for calls in work.calls.values())
+    assert report["audits"] == len(work.sent) - report["dead_letters"] - work.duplicates
 
     assert hub.terminate("worker-1") == 0
     row = next(m for m in hub.read_app("sites-changelog") if m.key() == b"site-00007")

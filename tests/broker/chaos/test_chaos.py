@@ -115,7 +115,15 @@ def perfect(work: Workload) -> Evidence:
         }
         for site_id, call in calls
     ]
-    return Evidence([call.command_id for _, call in calls], outcomes, made, Counter(work.dead))
+    audits: list[dict[str, Any]] = [
+        {"entity_type": "site", "entity_id": site_id, "after": {"version": version + 1}}
+        for site_id, site in work.sites.items()
+        for version in range(site.version)
+    ]
+    audits += [
+        {"entity_type": "command", "entity_id": call.command_id, "after": {"status": "delivered"}} for _, call in calls
+    ]
+    return Evidence([call.command_id for _, call in calls], outcomes, made, Counter(work.dead), audits)
 
 
 def result(site_id: str, command_id: str, status: str, attempt: int) -> Result:
@@ -168,6 +176,14 @@ def double_letter(found: Evidence) -> None:
     found.dead["not_json"] += 1
 
 
+def lose_audit_of_event(found: Evidence) -> None:
+    found.audits.pop(0)
+
+
+def double_audit_of_end(found: Evidence) -> None:
+    found.audits.append(found.audits[-1])
+
+
 @pytest.mark.parametrize(
     "tamper",
     [
@@ -180,6 +196,8 @@ def double_letter(found: Evidence) -> None:
         repeat_late,
         change_body,
         double_letter,
+        lose_audit_of_event,
+        double_audit_of_end,
     ],
 )
 def test_whatever_is_not_perfect_is_caught(work: Workload, tamper: Callable[[Evidence], None]) -> None:
