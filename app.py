@@ -14,6 +14,7 @@ from yarl import URL
 from sitehub.agents.delivery import Delivery, delivery_loop
 from sitehub.agents.gate import TargetGate
 from sitehub.agents.hub_channel import HubChannel
+from sitehub.agents.sites import RulesInForce
 from sitehub.agents.target_keeper import TargetKeeper
 from sitehub.agents.web_server import WebServer
 from sitehub.clients.target import Target
@@ -56,7 +57,7 @@ class HubApp(EngineApp):
         self.deliveries: dict[str, Delivery] = {}
         self.gates: dict[str, TargetGate] = {}
         self._names = names_of(settings)
-        self._rules = sync_rules(settings)
+        self._rules = RulesInForce(sync_rules(settings))
         self._partitions = settings.configuration.kafka_config.topics[SITE_EVENTS].partitions
         super().__init__(
             settings.app_id,
@@ -72,7 +73,7 @@ class HubApp(EngineApp):
         )
         self.channel = HubChannel(self.client, self._names.sync_metrics, instance_id(settings.data))
         self._add_sites()
-        for name in sorted(self._rules.targets):
+        for name in sorted(self._rules.current.targets):
             self._add_target(name)
         self.metrics.recovery_seconds_left.set_function(lambda: self.engine.recovery.seconds_left or 0.0)
         self._host, self._port = host, port

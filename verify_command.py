@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from sitehub.agents.refold import Refold, Report
 from sitehub.settings import ConfigurationError, load_settings
+from sitehub.settings.transformations import transformations
 from sitehub.telemetry.metrics import Metrics
 from sitehub.topics.declared import SITE_EVENTS, names_of
 from sitehub.wiring import kafka_client, site_handler
@@ -34,6 +35,8 @@ def verify(as_json: bool) -> None:  # noqa: FBT001 -- click hands options by nam
         handler=site_handler(settings, Metrics(CollectorRegistry())),
         source=names.site_events,
         changelog=names.changelog("sites"),
+        transformations=transformations(),
+        commands=names.commands,
     )
     partitions = settings.configuration.kafka_config.topics[SITE_EVENTS].partitions
     try:
@@ -63,6 +66,8 @@ def _print(report: Report) -> None:
         f"{report.events:,} events, {report.sites:,} sites, {report.commands:,} commands, "
         f"{report.dead_letters:,} dead letters, {report.audits:,} audit records: {len(report.differences)} differences"
     )
+    if len(report.configurations) > 1:
+        click.echo(f"decided under {len(report.configurations)} configurations: {', '.join(report.configurations)}")
     for one in report.differences[:SHOWN]:
         click.echo(
             f"partition {one.partition}, {one.kind} {one.key}:\n  the log says {one.expected}\n  there is {one.found}"

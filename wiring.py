@@ -11,7 +11,7 @@ from sitehub.agents.delivery import Delivery
 from sitehub.agents.dispatcher import Dispatcher, Gate
 from sitehub.agents.gate import Share, TargetGate
 from sitehub.agents.hub_channel import HubChannel
-from sitehub.agents.sites import SiteHandler
+from sitehub.agents.sites import RulesInForce, SiteHandler
 from sitehub.clients.credentials import Beside, Credentials, Fixed, Secret, Signed, basic, bearer
 from sitehub.clients.oauth import Client, ClientCredentials
 from sitehub.clients.target import Target, TargetSettings
@@ -29,6 +29,7 @@ from sitehub.rules.retry import RetryPolicy, StatusRules
 from sitehub.rules.sync import SyncRule, SyncRules
 from sitehub.settings import Integration, Settings
 from sitehub.settings.secrets import is_placeholder, is_secret_place
+from sitehub.settings.transformations import transformations
 from sitehub.telemetry.metrics import Metrics
 from sitehub.topics.declared import dead_letters_of, names_of
 
@@ -70,24 +71,27 @@ def sync_rules(settings: Settings) -> SyncRules:
         SyncRule(rule.trigger, rule.action, rule.endpoint, rule.method, rule.data_template, rule.condition, rule.target)
         for rule in configuration.realtime_sync_rules
     ]
-    mappings = {
-        target: Mapping(
-            MappingEntry(entry.source_field, entry.target_field, entry.transformation) for entry in entries.values()
-        )
-        for target, entries in configuration.data_mappings.items()
-    }
+    mappings = {target: Mapping(entries, transformations()) for target, entries in mapping_entries(settings).items()}
     return SyncRules(rules, mappings, settings.config_id)
 
 
-def site_handler(settings: Settings, metrics: Metrics, rules: SyncRules | None = None) -> SiteHandler:
+def mapping_entries(settings: Settings) -> dict[str, list[MappingEntry]]:
+    """The mapping of each target, as the rules take it."""
+    return {
+        target: [MappingEntry(one.source_field, one.target_field, one.transformation) for one in entries.values()]
+        for target, entries in settings.configuration.data_mappings.items()
+    }
+
+
+def site_handler(settings: Settings, metrics: Metrics, rules: RulesInForce | None = None) -> SiteHandler:
     """What folds batches of site events."""
-    names, rules = names_of(settings), rules or sync_rules(settings)
+    names, rules = names_of(settings), rules or RulesInForce(sync_rules(settings))
     return SiteHandler(
         decoder=EventDecoder(event_schemas(settings), key_field="site_id", avro=_avro_decoder(settings)),
         rules=rules,
         metrics=metrics,
         now=time.time,
-        commands_topics={name: names.commands(name) for name in rules.targets},
+        commands_topics={name: names.commands(name) for name in rules.current.targets},
         dead_letter_topic=dead_letters_of(names.site_events),
         audit_topic=names.audit_log,
         masks=audit_masks(settings),

@@ -1,9 +1,9 @@
 """Fold the log again with the pure rules, and compare with what the tables and the targets' topics hold."""
 
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiokafka
@@ -13,21 +13,25 @@ from aiokafka import AIOKafkaConsumer
 from sitehub.agents.sites import SiteHandler
 from sitehub.codecs.audit import decode_audit
 from sitehub.codecs.commands import decode_command
+from sitehub.codecs.revisions import REVISION_PREFIX, UnknownRevisionError, decode_revision, revision_offset
 from sitehub.codecs.rows import decode_site
 from sitehub.engine.batch import PartitionBatch, Record
 from sitehub.engine.records import lean_consumer
 from sitehub.engine.store import OFFSET_KEY
 from sitehub.rules.site import Site
+from sitehub.rules.transformations import Transformation
 
 FETCH_BYTES = 4 << 20
 POLL_MS = 200
 BATCH_RECORDS = 5_000
+NUL = b"\x00"
+"""Keys that begin with it are no site's."""
 TIMES = ("created_at", "updated_at", "deleted_at")
 """Of application: they differ each time the log is folded."""
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Something that is not as the log says. `kind` is site, command, dead_letter or audit."""
+    """Something that is not as the log says. `kind` is site, command, dead_letter, audit, or rules if not known."""
 
     partition: int
     kind: str
@@ -45,6 +49,8 @@ class Report:
     commands: int = 0
     dead_letters: int = 0
     audits: int = 0
+    configurations: list[str] = field(default_factory=list)
+    """Ids of those whose rules decided, in their order."""
     cut_partitions: list[int] = field(default_factory=list)
     """Whose log no longer begins at 0: retention has dropped what their sites were made of."""
     differences: list[Difference] = field(default_factory=list)
@@ -52,12 +58,19 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Refold:
-    """Compares one partition after another; a running hub is compared as of each partition's last transaction."""
+    """Compares one partition after another; a running hub is compared as of each partition's last transaction.
+
+    Each event is decided by the rules that the partition's table names for its offset; events from before the first
+    that are named, by those of `handler`.
+    """
 
     client: Mapping[str, Any]
     handler: SiteHandler
     source: str
     changelog: str
+    transformations: Mapping[str, Transformation]
+    commands: Callable[[str], str]
+    """Topic of a target's commands."""
 
     async def compare(self, number: int, report: Report) -> None:
         """Add what partition `number` shows to `report`."""
@@ -68,9 +81,15 @@ class Refold:
             else:
                 rows[record.key or b""] = record.value
         end = int(rows.pop(OFFSET_KEY, b"0"))
-        folded, sent = await self._fold(number, end, report)
+        try:
+            handlers = self._handlers(rows, report)
+        except UnknownRevisionError as error:
+            report.differences.append(Difference(number, "rules", "", "rules that can be compiled", str(error)))
+            return
+        folded, sent = await self._fold(number, end, handlers, report)
         if number in report.cut_partitions:
             return
+        rows = {key: row for key, row in rows.items() if not key.startswith(NUL)}
         report.sites += len(folded)
         for key in sorted(folded.keys() | rows.keys()):
             expected, found = _comparable(folded.get(key)), _comparable(rows.get(key))
@@ -79,16 +98,32 @@ class Refold:
         for topic, expected_ids in sent.items():
             await self._compare_sent(topic, number, expected_ids, end, report)
 
-    async def _fold(self, number: int, end: int, report: Report) -> tuple[dict[bytes, bytes], dict[str, Counter[str]]]:
+    def _handlers(self, rows: Mapping[bytes, bytes], report: Report) -> deque[tuple[int, SiteHandler]]:
+        """What decides from which offset on, in their order."""
+        handlers = deque([(0, self.handler)])
+        for key in sorted(key for key in rows if key.startswith(REVISION_PREFIX)):
+            rules = decode_revision(rows[key], self.transformations)
+            topics = self.handler.commands_topics | {target: self.commands(target) for target in rules.targets}
+            handler = replace(self.handler.deciding_by(rules), commands_topics=topics)
+            handlers.append((revision_offset(key), handler))
+            if rules.config_id not in report.configurations:
+                report.configurations.append(rules.config_id)
+        return handlers
+
+    async def _fold(
+        self, number: int, end: int, handlers: deque[tuple[int, SiteHandler]], report: Report
+    ) -> tuple[dict[bytes, bytes], dict[str, Counter[str]]]:
         """Rows and what was sent, by topic, of all events before offset `end`."""
         rows: dict[bytes, bytes] = {}
-        sent: dict[str, Counter[str]] = {topic: Counter() for topic in self.handler.sends}
+        topics = {topic for _, handler in handlers for topic in handler.sends}
+        sent: dict[str, Counter[str]] = {topic: Counter() for topic in sorted(topics)}
         batch: list[Record] = []
 
         def fold() -> None:
             if batch:
-                outcome = self.handler(PartitionBatch(self.source, number, batch), lambda keys: [*map(rows.get, keys)])
-                rows.update({key: value for key, value in outcome.rows if value is not None})
+                handler = handlers[0][1]
+                outcome = handler(PartitionBatch(self.source, number, batch), lambda keys: [*map(rows.get, keys)])
+                rows.update({key: row for key, row in outcome.rows if row is not None and not key.startswith(NUL)})
                 for topic, messages in outcome.sends.items():
                     kind = self._kind(topic)
                     sent[topic].update(_identity(kind, value, headers) for _, value, headers in messages)
@@ -103,6 +138,9 @@ class Refold:
             first = False
             if record.offset >= end:
                 break
+            while len(handlers) > 1 and handlers[1][0] <= record.offset:
+                fold()
+                handlers.popleft()
             batch.append(record)
             if len(batch) >= BATCH_RECORDS:
                 fold()

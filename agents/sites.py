@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from sitehub.codecs.audit import encode_audit
 from sitehub.codecs.commands import command_headers, encode_command
 from sitehub.codecs.dead_letters import dead_letter_headers
 from sitehub.codecs.events import EventDecoder
+from sitehub.codecs.revisions import CURRENT_KEY, encode_revision, revision_key
 from sitehub.codecs.rows import decode_site, encode_site
 from sitehub.engine.batch import Message, Outcome, PartitionBatch, ReadRows, Record, Row
 from sitehub.rules.audit import AuditRecord, Masks, difference
@@ -26,12 +28,23 @@ SMALL_BYTES = LARGEST_BYTES // 16
 PRODUCER = "source_system"
 
 
+@dataclass(slots=True)
+class RulesInForce:
+    """The rules that decide from the next batch on; whoever has them may put others in their place at any time."""
+
+    current: SyncRules
+
+
 @dataclass(frozen=True, slots=True)
 class SiteHandler:
-    """Folds a batch of site events; a fault of one record makes a dead letter of that record alone."""
+    """Folds a batch of site events; a fault of one record makes a dead letter of that record alone.
+
+    A batch is decided by one set of rules. The first batch that other rules decide than the one before records them
+    in its own transaction, with its first offset: `verify` can decide every event again as it was decided.
+    """
 
     decoder: EventDecoder
-    rules: SyncRules
+    rules: RulesInForce
     metrics: Metrics
     now: Callable[[], float]
     commands_topics: dict[str, str]
@@ -46,9 +59,13 @@ class SiteHandler:
         """Topics that it may send to."""
         return frozenset({*self.commands_topics.values(), self.dead_letter_topic, self.audit_topic})
 
+    def deciding_by(self, rules: SyncRules) -> Self:
+        """The same handler with rules of its own."""
+        return replace(self, rules=RulesInForce(rules))
+
     def __call__(self, batch: PartitionBatch, read: ReadRows) -> Outcome:
         """One pass, so that an event's objects die before the next is decoded."""
-        work = _Batch(self, batch, rfc3339(self.now()))
+        work = _Batch(self, self.rules.current, batch, rfc3339(self.now()))
         work.load(read)
         for record in batch.records:
             work.handle(record)
@@ -58,8 +75,11 @@ class SiteHandler:
 @dataclass(slots=True)
 class _Batch:
     handler: SiteHandler
+    rules: SyncRules
     batch: PartitionBatch
     now: str
+    decided_by: bytes | None = None
+    """Id of the configuration whose rules decided the batch before."""
     stored: dict[bytes, bytes | None] = field(default_factory=dict)
     sites: dict[bytes, Site] = field(default_factory=dict)
     sizes: dict[bytes, int] = field(default_factory=dict)
@@ -73,7 +93,8 @@ class _Batch:
     def load(self, read: ReadRows) -> None:
         """Read the rows of all keys at once: a record's key is its row's key."""
         keys = list({record.key for record in self.batch.records if record.key})
-        self.stored = dict(zip(keys, read(keys), strict=True))
+        *rows, self.decided_by = read([*keys, CURRENT_KEY])
+        self.stored = dict(zip(keys, rows, strict=True))
 
     def handle(self, record: Record) -> None:
         """Apply the record or make a dead letter of it."""
@@ -105,7 +126,7 @@ class _Batch:
     def _decide(self, record: Record, event: Event, applied: Applied) -> list[tuple[str, Message]]:
         origin = Origin(self.batch.topic, self.batch.partition, record.offset)
         site = applied.site
-        decision = self.handler.rules.decide(site, event, applied.changed, self.now, origin)
+        decision = self.rules.decide(site, event, applied.changed, self.now, origin)
         if decision.commands:
             site.commands = {**site.commands, **{one.target: one.command_id for one in decision.commands}}
         site.waiting = decision.waiting
@@ -153,7 +174,7 @@ class _Batch:
             handler.masks(new),
             event.event_id,
             f"{batch.topic}/{batch.partition}/{record.offset}",
-            handler.rules.config_id,
+            self.rules.config_id,
         )
         return record.key, encode_audit(audit), []
 
@@ -168,7 +189,18 @@ class _Batch:
     def outcome(self) -> Outcome:
         """What the transaction is to hold."""
         rows: list[Row] = [(key, encode_site(site)) for key, site in self.sites.items()]
-        return Outcome(rows, {**self.sends, self.handler.audit_topic: self.audits}, self._count)
+        sends = {**self.sends, self.handler.audit_topic: self.audits}
+        return Outcome([*rows, *self._revision()], sends, self._count)
+
+    def _revision(self) -> list[Row]:
+        """The rules, if others decided the batch before."""
+        config_id = self.rules.config_id.encode()
+        if self.decided_by == config_id:
+            return []
+        return [
+            (CURRENT_KEY, config_id),
+            (revision_key(self.batch.first_offset), encode_revision(self.rules)),
+        ]
 
     def _count(self) -> None:
         metrics = self.handler.metrics

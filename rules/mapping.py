@@ -1,11 +1,12 @@
 """From a site's fields to a target's: what a placeholder stands for."""
 
 from collections.abc import Callable, Iterable
+from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 from typing import Any
 
 from sitehub.rules.site import Site
-from sitehub.rules.transformations import TRANSFORMATIONS
+from sitehub.rules.transformations import TRANSFORMATIONS, Transformation
 
 ALIASES = {"site_name": "name"}
 """A site field's name in mappings and templates, and the attribute that it is."""
@@ -24,20 +25,25 @@ class MappingEntry:
 
 
 class Mapping:
-    """The mapping entries of one target."""
+    """The mapping entries of one target; `transformations` are those that they may name."""
 
-    def __init__(self, entries: Iterable[MappingEntry] = ()) -> None:
-        self._entries = list(entries)
+    def __init__(
+        self,
+        entries: Iterable[MappingEntry] = (),
+        transformations: Dictionary[str, Transformation] = TRANSFORMATIONS,
+    ) -> None:
+        self.entries = tuple(entries)
+        self._finders = {entry: _transformed(entry, transformations[entry.transformation]) for entry in self.entries}
 
     @property
     def target_fields(self) -> set[str]:
         """Names that the mapping gives beside the site's own."""
-        return {entry.target_field for entry in self._entries}
+        return {entry.target_field for entry in self.entries}
 
     @property
     def feeding(self) -> set[str]:
         """Names, as `fold` reports them, of the fields that feed the mapping."""
-        return {name for entry in self._entries for name in changed_names(entry.source_field)}
+        return {name for entry in self.entries for name in changed_names(entry.source_field)}
 
     def finder(self, placeholder: str, key: str | None) -> Finder:
         """What finds `placeholder`, which stands as the value of `key`.
@@ -45,11 +51,11 @@ class Mapping:
         In this order: the mapping from the placeholder to the key, transformed; a site field; a mapped target field; a
         field of the contract.
         """
-        here, entries = (placeholder, key), self._entries
+        here, finders = (placeholder, key), self._finders.items()
         return _first(
-            *(_transformed(entry) for entry in entries if (entry.source_field, entry.target_field) == here),
+            *(find for entry, find in finders if (entry.source_field, entry.target_field) == here),
             _site_field(placeholder),
-            *(_transformed(entry) for entry in entries if entry.target_field == placeholder),
+            *(find for entry, find in finders if entry.target_field == placeholder),
             _contract_field(placeholder),
         )
 
@@ -73,9 +79,8 @@ def _contract_field(name: str) -> Finder:
     return lambda site: site.contract_info.get(name)
 
 
-def _transformed(entry: MappingEntry) -> Finder:
+def _transformed(entry: MappingEntry, transform: Transformation) -> Finder:
     find = _first(_site_field(entry.source_field), _contract_field(entry.source_field))
-    transform = TRANSFORMATIONS[entry.transformation]
 
     def found(site: Site) -> Any:
         value = find(site)

@@ -65,18 +65,19 @@ class SyncRules:
     """
 
     def __init__(self, rules: Iterable[SyncRule], mappings: Dictionary[str, Mapping], config_id: str) -> None:
-        rules = list(rules)
+        self.rules = tuple(rules)
+        self.mappings = dict(mappings)
         self.config_id = config_id
         self._by_trigger: dict[str, list[_Compiled]] = {}
         self._by_action: dict[tuple[str, str], _Compiled] = {}
-        for rule in rules:
+        for rule in self.rules:
             mapping = mappings.get(rule.target, Mapping())
             compiled = _Compiled(
                 rule,
                 compile_path(rule.endpoint, mapping),
                 compile_body(rule.data_template, mapping),
                 CONDITIONS[rule.condition] if rule.condition else None,
-                _feeding(rule.target, rules, mapping),
+                _feeding(rule.target, self.rules, mapping),
             )
             self._by_trigger.setdefault(rule.trigger, []).append(compiled)
             self._by_action[rule.action, rule.target] = compiled

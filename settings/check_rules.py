@@ -6,11 +6,12 @@ from typing import Any
 from sitehub.rules.conditions import CONDITIONS
 from sitehub.rules.mapping import ALIASES
 from sitehub.rules.templates import PLACEHOLDER
-from sitehub.rules.transformations import CONTRACT_FIELDS, TRANSFORMATIONS
+from sitehub.rules.transformations import CONTRACT_FIELDS
 from sitehub.settings.blocks import MAPPING_SUFFIX, SUFFIX, mappings, targets
 from sitehub.settings.integration import DEFAULT_TARGET
 from sitehub.settings.look import Fault, Place
 from sitehub.settings.mistakes import nearest
+from sitehub.settings.transformations import transformations
 
 SHIPPED_TRIGGERS = frozenset({"contract_updated", "site_deleted"})
 """Event types whose schemas the hub carries, beside the configured ones."""
@@ -60,7 +61,7 @@ def mapping_faults(document: dict[str, Any]) -> Iterator[Fault]:
         mapping = Place((), document) / f"{target}{MAPPING_SUFFIX}"
         yield from target_fault(mapping, target, known_targets)
         for entry in mapping:
-            yield from (entry / "transformation").unknown(set(TRANSFORMATIONS), "transformation")
+            yield from (entry / "transformation").unknown(set(transformations()), "transformation")
 
 
 def known_placeholders(document: dict[str, Any], target: str) -> set[str]:
@@ -69,10 +70,16 @@ def known_placeholders(document: dict[str, Any], target: str) -> set[str]:
     Fields of a site and its contract that the hub knows, those that event schemas or forecasting pipelines name, and
     both sides of the target's mapping: a mapping entry is how a field becomes known that nothing else names.
     """
+    names = known_fields(document)
+    for entry in Place((), document) / f"{target}{MAPPING_SUFFIX}":
+        names |= {name for key in ("source_field", "target_field") if (name := (entry / key).text())}
+    return names
+
+
+def known_fields(document: dict[str, Any]) -> set[str]:
+    """Fields of a site and its contract that the hub knows, or that event schemas or forecasting pipelines name."""
     root = Place((), document)
     names = {*SITE_FIELDS, *CONTRACT_FIELDS, *RATE_FIELDS}
-    for entry in root / f"{target}{MAPPING_SUFFIX}":
-        names |= {name for key in ("source_field", "target_field") if (name := (entry / key).text())}
     for schema in root / "event_schemas":
         names |= set(_site_properties(schema / "schema"))
     for pipeline in root / "forecasting_data_pipeline":

@@ -17,6 +17,7 @@ from sitehub.settings.root import Configuration
 from sitehub.settings.secrets import read_secrets
 from sitehub.settings.settings import Settings
 from sitehub.settings.sources import Sources
+from sitehub.settings.transformations import broken_transformations
 
 __all__ = ["load_settings", "packaged_configuration"]
 
@@ -32,7 +33,7 @@ def load_settings(paths: Sequence[Path] | None = None, environ: Mapping[str, str
     sources.read(paths or environment.paths)
     secrets = read_secrets(sources.merged.document, environ)
     configuration, mistakes = _configuration(sources.merged, complete=not sources.unread)
-    mistakes = [*environment.mistakes, *sources.mistakes, *mistakes, *secrets.mistakes]
+    mistakes = [*environment.mistakes, *broken_transformations(), *sources.mistakes, *mistakes, *secrets.mistakes]
     if mistakes or configuration is None:
         raise ConfigurationError(mistakes)
     return Settings(

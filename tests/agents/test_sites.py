@@ -13,17 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from sitehub.agents.sites import SiteHandler
+from sitehub.agents.sites import RulesInForce, SiteHandler
 from sitehub.codecs.audit import decode_audit
 from sitehub.codecs.commands import decode_command
 from sitehub.codecs.dead_letters import read_dead_letter
 from sitehub.codecs.events import EventDecoder
+from sitehub.codecs.revisions import CURRENT_KEY, REVISION_PREFIX, decode_revision, revision_offset
 from sitehub.codecs.rows import decode_site
 from sitehub.codecs.schemas import shipped_schemas
 from sitehub.engine.batch import Headers, Message, PartitionBatch
 from sitehub.rules.audit import AuditRecord, Masks
 from sitehub.rules.mapping import Mapping, MappingEntry
 from sitehub.rules.sync import SyncRule, SyncRules
+from sitehub.rules.transformations import TRANSFORMATIONS
 from sitehub.telemetry.metrics import Metrics
 from sitehub.tests.agents.histories import event, histories
 from sitehub.tests.agents.site_model import Expected, Sent
@@ -50,20 +52,23 @@ class Read:
 
 
 class Run:
-    """A handler, its table, and what it sent by topic."""
+    """A handler, its table without the rows that tell which rules decided, and what it sent by topic."""
 
     def __init__(self, rules: SyncRules = RULES, masks: Masks = Masks()) -> None:  # noqa: B008 -- it is never changed
         self.metrics = Metrics(CollectorRegistry())
         self.table: dict[bytes, bytes | None] = {}
+        self.own: dict[bytes, bytes] = {}
+        self.rules = RulesInForce(rules)
         self.sends: dict[str, list[Message]] = defaultdict(list)
         self.handler = SiteHandler(
-            DECODER, rules, self.metrics, lambda: NOW_SECONDS, {"billing": "commands"}, DEAD, "audit-log", masks
+            DECODER, self.rules, self.metrics, lambda: NOW_SECONDS, {"billing": "commands"}, DEAD, "audit-log", masks
         )
 
     def batch(self, records: Sequence[Read]) -> None:
         batch = PartitionBatch("events", 4, records)
-        outcome = self.handler(batch, lambda keys: [self.table.get(key) for key in keys])
-        self.table.update(outcome.rows)
+        outcome = self.handler(batch, lambda keys: [self.own.get(key) or self.table.get(key) for key in keys])
+        self.table.update({key: row for key, row in outcome.rows if not key.startswith(b"\0")})
+        self.own.update({key: row for key, row in outcome.rows if key.startswith(b"\0") and row is not None})
         for topic, messages in outcome.sends.items():
             self.sends[topic] += messages
         outcome.committed()
@@ -185,6 +190,63 @@ def test_what_was_applied_may_come_again_at_any_time(history: list[Sent], data: 
     assert (done.table, done.calls()) == (table, calls)
 
 
+OTHER_MAPPING = Mapping([MappingEntry("territory_id", "customer_name", "direct_mapping"), *MAPPING.entries[2:]])
+OTHER = SyncRules(
+    [SyncRule(**{**rule, "data_template": {"n": "{{customer_name}}"}}) for rule in BILLING["realtime_sync_rules"]],
+    {"billing": OTHER_MAPPING},
+    "facade",
+)
+
+
+@given(history=histories(), cuts=st.lists(st.integers(0, 40), min_size=1), changes=st.lists(st.booleans(), min_size=1))
+def test_every_event_can_be_decided_again_by_the_rules_that_are_recorded(
+    history: list[Sent], cuts: list[int], changes: list[bool]
+) -> None:
+    done, records = Run(), [read(sent) for sent in history]
+    places = sorted({0, len(records), *(cut % len(records) for cut in cuts)})
+    for number, (start, end) in enumerate(pairwise(places)):
+        done.rules.current = OTHER if changes[number % len(changes)] else RULES
+        done.batch(records[start:end])
+
+    recorded = {
+        revision_offset(key): decode_revision(row, TRANSFORMATIONS)
+        for key, row in done.own.items()
+        if key.startswith(REVISION_PREFIX)
+    }
+    again = Run()
+    for record in records:
+        again.rules.current = recorded[max(offset for offset in recorded if offset <= record.offset)]
+        again.batch([record])
+
+    assert again.table == done.table
+    assert again.sends == done.sends
+
+
+def test_rules_are_recorded_once_for_all_batches_that_they_decide() -> None:
+    done = Run()
+
+    done.batch([created(1, "s1")])
+    done.batch([created(2, "s2")])
+    done.rules.current = OTHER
+    done.batch([created(5, "s5")])
+    done.batch([created(6, "s6")])
+
+    offsets = [revision_offset(key) for key in done.own if key.startswith(REVISION_PREFIX)]
+    assert (offsets, done.own[CURRENT_KEY]) == ([1, 5], b"facade")
+
+
+def test_a_command_carries_the_id_of_the_configuration_whose_mapping_made_it() -> None:
+    done = Run()
+    site = {"name": "A", "address": {"street": "2 Side St"}, "territory_id": "t1"}
+
+    done.batch([created(1, "s1", **site)])
+    done.rules.current = OTHER
+    done.batch([created(2, "s2", **site)])
+
+    commands = [decode_command(value or b"") for _, value, _ in done.sends["commands"]]
+    assert [(one.config_id, one.body.get("n")) for one in commands] == [("c0ffee", None), ("facade", "t1")]
+
+
 @given(history=histories(), cuts=st.lists(st.integers(0, 40)))
 def test_each_applied_event_has_one_audit_record_and_together_they_tell_the_whole_state(
     history: list[Sent], cuts: list[int]
@@ -300,6 +362,7 @@ class Buggy:
         return find
 
     feeding = frozenset({"name"})
+    entries = ()
 
 
 @pytest.fixture
@@ -406,7 +469,7 @@ def test_rows_are_read_once_for_all_keys_of_a_batch() -> None:
 
     Run().handler(batch, rows)
 
-    assert asked == [[b"s1", b"s2"]]
+    assert asked == [[CURRENT_KEY, b"s1", b"s2"]]
 
 
 def test_what_stopped_waiting_by_deletion_is_counted_no_more() -> None:

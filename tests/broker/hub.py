@@ -118,6 +118,14 @@ class Hub:
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
 
+    def metric(self, name: str, metric: str, **labels: str) -> float:
+        """A sample of a worker, named without `sitehub_`; 0 if it has none."""
+        inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
+        start = f"sitehub_{metric}{{{inside}}} " if labels else f"sitehub_{metric} "
+        with urllib.request.urlopen(f"{self.url(name)}/metrics", timeout=5) as response:  # noqa: S310 -- loopback
+            lines = response.read().decode().splitlines()
+        return next((float(line.removeprefix(start)) for line in lines if line.startswith(start)), 0.0)
+
     def kill(self, name: str) -> None:
         process = self.processes.pop(name)
         process.kill()
