@@ -1,6 +1,7 @@
 """Bring stores up to the end of their changelogs, or keep them there: committed records only."""
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -14,6 +15,10 @@ log = logging.getLogger(__name__)
 
 FETCH_BYTES = 4 << 20
 POLL_MS = 100
+TOMBSTONE_SECONDS = 86_400.0
+"""What a deleted row leaves in a compacted log stays at least so long: Kafka's default of `delete.retention.ms`."""
+TRUSTED_SECONDS = TOMBSTONE_SECONDS / 2
+"""A store that is behind and older is rebuilt: it might keep rows whose deletion has been compacted away."""
 
 Stores = Mapping[tuple[str, int], Store]
 """By changelog topic and partition."""
@@ -43,6 +48,7 @@ class _Reader:
     def __init__(self, client: Mapping[str, Any], stores: Stores) -> None:
         self._consumer: AIOKafkaConsumer = lean_consumer(dict(client), FETCH_BYTES)
         self._unproven: set[aiokafka.TopicPartition] = set()
+        self._old: set[aiokafka.TopicPartition] = set()
         self._stores = {aiokafka.TopicPartition(*name): store for name, store in stores.items()}
 
     async def __aenter__(self) -> Self:
@@ -63,11 +69,14 @@ class _Reader:
         self._consumer.assign(tps)
         self._ends = await self._consumer.end_offsets(tps)  # of a read_committed consumer: the last stable offsets
         self._beginnings = await self._consumer.beginning_offsets(tps)
+        oldest_ms = (time.time() - TRUSTED_SECONDS) * 1000
         for tp, store in self._stores.items():
-            offset = 0 if store.is_corrupted else store.position.offset
-            if self._beginnings[tp] < offset <= self._ends[tp]:
-                self._consumer.seek(tp, offset - 1)  # a record before: it tells whether this is the same log
+            position = START if store.is_corrupted else store.position
+            if self._beginnings[tp] < position.offset <= self._ends[tp]:
+                self._consumer.seek(tp, position.offset - 1)  # a record before: it tells whether this is the same log
                 self._unproven.add(tp)
+                if position.timestamp < oldest_ms:
+                    self._old.add(tp)
             else:
                 self._rebuild(tp)
 
@@ -77,7 +86,9 @@ class _Reader:
         applied = 0
         for tp, records in fetched.items():
             fresh = self._prove(tp, records) if tp in self._unproven else records
-            if fresh:
+            if fresh and tp in self._old and fresh[0].offset < self._ends[tp]:
+                self._rebuild(tp)
+            elif fresh:
                 last = fresh[-1]
                 rows = [(record.key, record.value) for record in fresh]
                 self._stores[tp].write(rows, Position(last.offset + 1, last.timestamp))
@@ -100,7 +111,8 @@ class _Reader:
         return []
 
     def _rebuild(self, tp: aiokafka.TopicPartition) -> None:
-        """The store is no prefix of the log: ahead of it, behind what is kept of it, or filled from another one."""
+        """The store may be no prefix of the log: ahead of it, behind what it keeps, from another one, old."""
+        self._old.discard(tp)
         if self._stores[tp].is_corrupted or self._stores[tp].position != START:
             log.warning("store_rebuilt %s-%d", tp.topic, tp.partition)
             self._stores[tp].reset()
