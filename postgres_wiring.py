@@ -4,7 +4,9 @@ from typing import Literal
 
 from sitehub.settings import Settings
 from sitehub.stores.postgres.address import Address
+from sitehub.stores.postgres.pool import Pool, Pools
 from sitehub.stores.postgres.schema import Schema
+from sitehub.telemetry.metrics import Metrics
 
 SAMPLES_KEPT = "30 days"
 
@@ -15,7 +17,7 @@ def database_address(settings: Settings, server: Literal["primary", "read_replic
     at = getattr(block, server, None)
     if at is None:
         return f"there is no database_config.{server}"
-    password = settings.secret("database_config", server, "password")
+    password = settings.live_secret("database_config", server, "password")
     if password is None:
         return f"the secret of database_config.{server}.password is missing"
     return Address(
@@ -26,7 +28,26 @@ def database_address(settings: Settings, server: Literal["primary", "read_replic
         password,
         at.ssl_mode,
         at.connection_pool.connection_timeout / 1000,
+        at.ssl_root_cert,
     )
+
+
+def database_pools(settings: Settings, metrics: Metrics) -> Pools | str:
+    """The configured pools, not yet open, or why there are none."""
+    primary = _pool(settings, "primary")
+    if isinstance(primary, str):
+        return primary
+    replica = _pool(settings, "read_replica")
+    metrics.replica_up.set(0)
+    return Pools(primary, None if isinstance(replica, str) else replica, metrics.replica_up.set)
+
+
+def _pool(settings: Settings, server: Literal["primary", "read_replica"]) -> Pool | str:
+    address, block = database_address(settings, server), settings.configuration.database_config
+    if isinstance(address, str) or block is None:
+        return str(address)
+    size = (block.primary if server == "primary" else block.read_replica or block.primary).connection_pool
+    return Pool(address, size.min_connections, size.max_connections, size.idle_timeout / 1000)
 
 
 def database_schema(settings: Settings) -> Schema:

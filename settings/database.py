@@ -36,6 +36,8 @@ class Server(Block):
     """Secret of that role."""
     ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
     """Encryption and what is checked, as in libpq."""
+    ssl_root_cert: str | None = None
+    """File with the certificates of authorities that `verify-ca` and `verify-full` trust; default: the system's."""
     connection_pool: ConnectionPool
     """Size of the pool and its time-outs."""
 

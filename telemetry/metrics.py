@@ -15,6 +15,7 @@ class Metrics:
         self._declare_events()
         self._declare_calls()
         self._declare_engine()
+        self._declare_postgres()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         """Prometheus puts `_total` behind the name."""
@@ -76,3 +77,6 @@ class Metrics:
         self.recovery_seconds_left = self._gauge(
             "recovery_seconds_left", "Until the restore under way ends, at its rate so far"
         )
+
+    def _declare_postgres(self) -> None:
+        self.replica_up = self._gauge("replica_up", "Whether the read replica answers; if not, the primary is read")

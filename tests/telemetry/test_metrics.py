@@ -41,6 +41,7 @@ def declared(of: Metrics) -> list[MetricWrapperBase]:
         ("partition_failures", ["topic"], "sitehub_partition_failures_total"),
         ("recovered_rows", [], "sitehub_recovery_rows_total"),
         ("recovery_remaining", [], "sitehub_recovery_remaining_rows"),
+        ("replica_up", [], "sitehub_replica_up"),
     ],
 )
 def test_each_metric_is_read_by_its_name_and_labels(attribute: str, labels: list[str], sample: str) -> None:
