@@ -104,7 +104,6 @@ class PartitionDelivery:
         self._room = asyncio.Event()
         self._committing = asyncio.Lock()
         self._bug: Exception | None = None
-        self._proven_at = time.monotonic()
         self._waiting: list[SiteDelivery] = []
 
     @property
@@ -194,8 +193,8 @@ class PartitionDelivery:
         )
 
     def is_ours(self) -> bool:
-        """Whether no other worker can own the partition: less than half a session has gone since a commit began."""
-        return time.monotonic() - self._proven_at < self._delivery.lease_seconds
+        """Whether no other worker can own the partition: less than half a session has gone since the last proof."""
+        return time.monotonic() - self._partition.proven_at < self._delivery.lease_seconds
 
     def may_call(self, site: SiteDelivery) -> bool:
         """Whether the partition is ours for sure; if not, `site` is offered again once a transaction has proved it.
@@ -279,12 +278,11 @@ class PartitionDelivery:
             self._delivery.dead_letter_topic: [letter for _, letter in changes.dead_letters],
             self._delivery.audit_topic: changes.audit_messages(),
         }
-        began, waiting, self._waiting = time.monotonic(), self._waiting, []
+        waiting, self._waiting = self._waiting, []
         await self._partition.commit(
             Outcome(changes.table(), sends, lambda: self._count(changes)),
             self._partition.next_offset if next_offset is None else next_offset,
         )
-        self._proven_at = began
         for site in waiting:
             self.dispatcher.offer(site)
         for ended in changes.ended:

@@ -54,6 +54,8 @@ class Partition:
         self.source = source
         self.number = number
         self.next_offset = 0
+        self.proven_at = float("-inf")
+        """When, by `time.monotonic`, what last proved that the partition is ours began: the fence, or a commit."""
         self._store = store
         self._client = client
         self._id = f"{app_id}-{source.topic}-{number}"
@@ -73,7 +75,9 @@ class Partition:
     async def fence(self) -> None:
         """Shut out any older owner of this partition and settle its transactions, an unmarked one too."""
         verdict = await last_verdict(self._client, self._id)
+        began = time.monotonic()
         await self._producer.start()
+        self.proven_at = began
         if verdict is None:
             await refuse_undecided(self._client, self.source.changelog, self.number)
         else:
@@ -150,6 +154,7 @@ class Partition:
                 self._failure = error
                 raise
             self.next_offset = next_offset
+            self.proven_at = began
         self._committed(self.tp, time.monotonic() - began)
         outcome.committed()
 

@@ -1,6 +1,7 @@
 """A partition of commands in memory and a target that answers as it is told, behind the real ones' interfaces."""
 
 import asyncio
+import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ class FakePartition:
         self.may_commit = asyncio.Event()
         self.may_commit.set()
         self.is_draining = False
+        self.proven_at = time.monotonic()
         self.takes = 0
         self._coming = asyncio.Event()
         self._batches: deque[Sequence[Read]] = deque([records] if records else [])
@@ -97,6 +99,7 @@ class FakePartition:
         return [(key, row) for key, row in sorted(self.table.items()) if row is not None and key.startswith(prefix)]
 
     async def commit(self, outcome: Outcome, next_offset: int) -> None:
+        began = time.monotonic()
         try:
             await self.may_commit.wait()
         except asyncio.CancelledError:
@@ -107,6 +110,7 @@ class FakePartition:
             self.sends[topic] += messages
         self.commits += 1
         self.next_offset = next_offset
+        self.proven_at = began
         outcome.committed()
 
     def results(self) -> list[Result]:

@@ -1,6 +1,7 @@
 """Delivery of one partition's commands: order, parallelism, retries, results and the offset."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -372,6 +373,26 @@ async def test_after_a_pause_a_call_waits_until_a_transaction_has_proved_whose_t
     with pytest.raises(ExceptionGroup):
         await loop(target, metrics, lease_seconds=0)(lost)  # type: ignore[arg-type]
     assert target.calls == []
+
+
+async def test_a_worker_that_slept_between_its_fence_and_its_first_call_proves_its_ownership_anew(
+    metrics: Metrics,
+) -> None:
+    class Lost(FakePartition):
+        """Another worker's since."""
+
+        async def commit(self, *_: Any) -> None:
+            raise ConnectionError("fenced")
+
+    target, ours, lost = FakeTarget(), FakePartition(record(1)), Lost(record(1))
+    ours.proven_at = lost.proven_at = time.monotonic() - 61
+    with pytest.raises(ExceptionGroup):
+        await loop(target, metrics)(lost)  # type: ignore[arg-type]
+    assert target.calls == []
+
+    async with running(loop(target, metrics), ours):
+        await until(lambda: ours.statuses() == [("e1", "delivered")])
+    assert ours.commits == 2
 
 
 async def test_a_call_whose_ownership_lapsed_before_its_bytes_were_written_is_made_after_a_proof_as_a_repeated_one(

@@ -1,6 +1,7 @@
 """A cluster of two brokers, one of which dies: coordinators and leaders move, markers of transactions are left out."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -142,8 +143,9 @@ async def test_the_next_owner_gives_unmarked_records_their_own_verdict(
     assert await last_verdict(client, transactional_id(names, topic)) is verdict
     assert await committed(client, topic) == [b"before"]  # what comes after is hidden: this is the broker's bug
 
-    partition = owner(client, names, topic)
+    partition, asked = owner(client, names, topic), time.monotonic()
     await partition.fence()
+    assert asked <= partition.proven_at <= time.monotonic()
     await partition.stop()
     await former.stop()
 
