@@ -66,17 +66,18 @@ class TransactionalProducer:
         be unknown.
         """
         await self._producer.begin_transaction()
-        sent: list[tuple[asyncio.Future[Any], int]] = []
+        sent: list[tuple[str, asyncio.Future[Any], int]] = []
         now = int(time.time() * 1000)
         for topic, messages in sends.items():
             for batch, records in self._batches(messages, now):
                 future = await self._producer.send_batch(batch, topic, partition=partition)
                 future.add_done_callback(_seen)
-                if topic == last:
-                    sent.append((future, records))
+                sent.append((topic, future, records))
+        # aiokafka would commit the rest of a transaction of which a part was refused.
+        await asyncio.wait([future for _, future, _ in sent])
+        ends = {topic: future.result().offset + records for topic, future, records in sent}
         await self._producer.commit_transaction()
-        future, count = sent[-1]
-        return Position((await future).offset + count, now)
+        return Position(ends[last], now)
 
     def _batches(self, messages: Sequence[Message], now: int) -> list[tuple[Any, int]]:
         """As few record batches as fit, and how many records each has."""
@@ -102,6 +103,6 @@ class TransactionalProducer:
 
 
 def _seen(future: "asyncio.Future[Any]") -> None:
-    """A failed send fails the commit too, which tells of it."""
+    """A failed send fails its transaction, which tells of it."""
     if not future.cancelled():
         future.exception()

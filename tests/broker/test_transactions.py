@@ -18,6 +18,8 @@ from sitehub.tests.broker.crew import Crew
 from sitehub.tests.broker.hub import eventually
 from sitehub.tests.broker.proxy import Fault, KafkaProxy, Request
 from sitehub.tests.broker.reading import committed
+from sitehub.topics.create import create_missing
+from sitehub.topics.declared import Topic
 
 CUTS = 12
 
@@ -154,6 +156,23 @@ async def test_a_transaction_that_the_broker_timed_out_is_given_up(proxy: KafkaP
     assert await committed(client, topic) == [b"again"]
 
 
+async def test_a_transaction_of_which_a_part_is_refused_is_not_committed(kafka: EmbeddedKafka, names: Names) -> None:
+    client, small, rest = {"bootstrap_servers": kafka.bootstrap}, names.topic("small"), names.topic("rest")
+    await create_missing(client, [Topic(small, 1, 1, 60_000, max_message_bytes=1_000), Topic(rest, 1, 1, 60_000)])
+    producer = TransactionalProducer(client, names.app_id)
+    await producer.start()
+
+    refused = producer.transact({small: [(b"k", b"v" * 5_000, [])], rest: [(b"k", b"half", [])]}, 0, rest)
+    assert remedy(await failure(refused)) is Remedy.RECOVER
+    await producer.stop()
+
+    again = TransactionalProducer(client, names.app_id)
+    await again.start()
+    await again.transact({small: [(b"k", b"whole", [])], rest: [(b"k", b"whole", [])]}, 0, rest)
+    await again.stop()
+    assert [await committed(client, topic) for topic in (small, rest)] == [[b"whole"], [b"whole"]]
+
+
 async def failure(work: Awaitable[object]) -> BaseException:
     """What `work` raises."""
     (error,) = await asyncio.gather(work, return_exceptions=True)
@@ -163,9 +182,6 @@ async def failure(work: Awaitable[object]) -> BaseException:
 
 async def a_topic(proxy: KafkaProxy, names: Names) -> tuple[str, dict[str, str]]:
     """A new topic of one partition, and how to reach it."""
-    from sitehub.topics.create import create_missing
-    from sitehub.topics.declared import Topic
-
     client, topic = {"bootstrap_servers": proxy.bootstrap}, names.topic("t")
     await create_missing(client, [Topic(topic, 1, 1, 60_000)])
     proxy.seen.clear()
