@@ -13,6 +13,8 @@ from sitehub.tests.broker.hub import Hub
 
 FROZEN_SECONDS = 12.0
 """Longer than a worker's session: its partitions are another's when it wakes up."""
+STARTING_SECONDS = 4.0
+"""In which a worker starts, joins its group and takes up its partitions."""
 READY_SECONDS = 90.0
 
 
@@ -27,6 +29,7 @@ class Faults:
         self.kinds: dict[str, Callable[[], None]] = {
             "kill": self._kill,
             "freeze": self._freeze,
+            "freeze_starting": self._freeze_starting,
             "terminate": self._terminate,
             "new_worker": self._new_worker,
             "tables_deleted": self._tables_deleted,
@@ -65,6 +68,18 @@ class Faults:
         time.sleep(FROZEN_SECONDS)
         process.send_signal(signal.SIGCONT)
         self._pause(2)
+
+    def _freeze_starting(self) -> None:
+        """Anywhere between its first request and its first calls."""
+        name = self._pick()
+        self.hub.kill(name)
+        self.hub.start_worker(name)
+        self._pause(STARTING_SECONDS)
+        process = self.hub.processes[name]
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(FROZEN_SECONDS)
+        process.send_signal(signal.SIGCONT)
+        self.hub.await_ready(name, seconds=READY_SECONDS)
 
     def _terminate(self) -> None:
         name = self._pick()

@@ -42,7 +42,7 @@ def test_a_hub_under_chaos_loses_and_doubles_nothing(kafka: EmbeddedKafka, names
         hub.stop()
 
     sys.stderr.write(f"\n{json.dumps(asdict(report))}\n")
-    assert len(report.faults) == 10
+    assert len(report.faults) == 11
     assert report.look_ups > 100
 
 
