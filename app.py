@@ -11,11 +11,14 @@ from mode import Service
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
-from sitehub.agents.delivery import Delivery, delivery_loop
+from sitehub.agents.delivery import delivery_loop
+from sitehub.agents.delivery_records import breaker_message
 from sitehub.agents.gate import TargetGate
 from sitehub.agents.hub_channel import HubChannel
 from sitehub.agents.sites import RulesInForce
+from sitehub.agents.target_delivery import Delivery
 from sitehub.agents.target_keeper import TargetKeeper
+from sitehub.agents.target_status import target_document
 from sitehub.agents.web_server import WebServer
 from sitehub.clients.target import Target
 from sitehub.engine.app import EngineApp
@@ -80,7 +83,7 @@ class HubApp(EngineApp):
 
     def on_init_dependencies(self) -> Iterable[Any]:
         """The HTTP view and the targets' connections start before Kafka, and stop after it."""
-        keeper = TargetKeeper(self.deliveries, self.gates, self.channel)
+        keeper = TargetKeeper(self.deliveries, self.gates, self.channel, self.metrics)
         return [Connections(self), self.channel, keeper, *super().on_init_dependencies()]
 
     def _add_sites(self) -> None:
@@ -97,7 +100,12 @@ class HubApp(EngineApp):
         names, target = self._names, Target(settings)
         self.targets[name] = target
         gate = self.gates[name] = target_gate(
-            self.settings, name, self.channel, self.metrics, lambda: self._share(name)
+            self.settings,
+            name,
+            self.channel,
+            self.metrics,
+            share=lambda: self._share(name),
+            changed=lambda news: self.deliveries[name].note(breaker_message(name, news)),
         )
         delivery = delivery_of(self.settings, name, target, gate, self.metrics, lease_seconds=SESSION_SECONDS / 2)
         self.deliveries[name] = delivery
@@ -150,11 +158,20 @@ class HubApp(EngineApp):
         workers = {str(url).rstrip("/") for url in self.assignor.tables_metadata()}
         return sorted(url if "://" in url else f"http://{url}" for url in workers if url != own)
 
+    def _targets(self) -> list[dict[str, Any]]:
+        waiting = self.metrics.rules_waiting_for
+        return [
+            target_document(delivery, self.gates[name], waiting(name), time.time())
+            for name, delivery in self.deliveries.items()
+        ]
+
     def _health(self) -> dict[str, Any]:
+        targets = self._targets()
+        is_balanced = not any(target["accounting"]["difference"] for target in targets)
         troubles = {f"{tp.topic}-{tp.partition}": error for tp, error in self.engine.troubles.items()}
         kafka = self.broker_watch
         return {
-            "status": "degraded" if troubles or kafka.trouble else "ok",
+            "status": "degraded" if troubles or kafka.trouble or not is_balanced else "ok",
             "app_id": self.settings.app_id,
             "config_id": self.settings.config_id,
             "ready": self.engine.ready,
@@ -163,6 +180,7 @@ class HubApp(EngineApp):
             "troubles": troubles,
             "kafka": {"error": kafka.trouble, "since": rfc3339(kafka.since) if kafka.since else None},
             "breakers": self._breakers(),
+            "targets": targets,
             "off": self.off,
         }
 

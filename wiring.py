@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from sitehub.agents.audit_trail import AuditTrail
-from sitehub.agents.delivery import Delivery
 from sitehub.agents.dispatcher import Dispatcher, Gate
-from sitehub.agents.gate import Share, TargetGate
+from sitehub.agents.gate import Changed, Share, TargetGate
 from sitehub.agents.hub_channel import HubChannel
 from sitehub.agents.sites import RulesInForce, SiteHandler
+from sitehub.agents.target_delivery import Delivery
 from sitehub.clients.credentials import Beside, Credentials, Fixed, Secret, Signed, basic, bearer
 from sitehub.clients.oauth import Client, ClientCredentials
 from sitehub.clients.target import Target, TargetSettings
@@ -221,6 +221,7 @@ def delivery_of(
         coalesced=frozenset(rule.action for rule in rules if rule.target == name and rule.is_coalesced),
         give_up_after_seconds=block.give_up_after,
         parks_rejected=block.on_rejected == "park_site",
+        on_null=block.on_null,
         metrics=metrics,
         now=time.time,
         lease_seconds=lease_seconds,
@@ -231,13 +232,15 @@ def delivery_of(
     )
 
 
-def target_gate(settings: Settings, name: str, channel: HubChannel, metrics: Metrics, share: Share) -> TargetGate:
+def target_gate(
+    settings: Settings, name: str, channel: HubChannel, metrics: Metrics, *, share: Share, changed: Changed
+) -> TargetGate:
     """A target's breaker and pace."""
     block = settings.configuration.integrations[name]
     breaker, limit = block.circuit_breaker, block.rate_limit
     policy = BreakerPolicy(breaker.failure_threshold, breaker.recovery_timeout / 1000, breaker.half_open_max_calls)
     pace = Pace(limit.calls_per_second, limit.burst) if limit is not None else Pace()
-    return TargetGate(name, Breaker(policy, channel.worker), pace, channel, metrics, share=share)
+    return TargetGate(name, Breaker(policy, channel.worker), pace, channel, metrics, share=share, changed=changed)
 
 
 def engine_observer(metrics: Metrics) -> Observer:

@@ -3,25 +3,31 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from sitehub.agents.delivery_records import Attempt, Changes, Command, Work, audit_of, count, dead_letter_of
-from sitehub.agents.dispatcher import Dispatcher
+from sitehub.agents.delivery_records import ENDS, Attempt, Changes, Command, Work, audit_of, count, dead_letter_of
+from sitehub.agents.documents import fit
+from sitehub.agents.ledger import Ledger
 from sitehub.agents.prefix import Prefix
 from sitehub.agents.site_delivery import SiteDelivery
+from sitehub.agents.target_delivery import Delivery
 from sitehub.codecs.commands import decode_for_call
 from sitehub.codecs.results import Result
-from sitehub.codecs.rows import PARKED_PREFIX, decode_delivery, decode_parked
+from sitehub.codecs.rows import (
+    LEDGER_KEY,
+    PARKED_PREFIX,
+    decode_delivery,
+    decode_ledger,
+    decode_parked,
+    encode_ledger,
+)
 from sitehub.engine.batch import Outcome, Record
 from sitehub.engine.partition import Draining, Partition
 from sitehub.engine.source import Loop
-from sitehub.rules.delivery import DeliveryRow, ParkedCommand
+from sitehub.rules.account import Account
+from sitehub.rules.delivery import DeliveryRow, LedgerRow, ParkedCommand
 from sitehub.rules.failure import Failure
-from sitehub.rules.retry import RetryPolicy
 from sitehub.rules.site_queue import Queued
-from sitehub.rules.times import rfc3339
-from sitehub.telemetry.metrics import Metrics
+from sitehub.rules.times import instant, rfc3339
 
 COMMIT_SECONDS = 0.02
 """Results gather this long before a transaction carries them: a transaction costs the broker about 5 ms."""
@@ -37,34 +43,6 @@ MAX_UNCOMMITTED = 2_000
 """Results that gather for one transaction before calls wait for it."""
 LOOK_SECONDS = 0.1
 """While no more are read, this often it is looked whether the partition is to be given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What the loops of one target's partitions share."""
-
-    target: str
-    dispatcher: Dispatcher
-    retry: RetryPolicy
-    coalesced: frozenset[str]
-    """Actions whose calls replace a whole document."""
-    give_up_after_seconds: float
-    parks_rejected: bool
-    metrics: Metrics
-    now: Callable[[], float]
-    lease_seconds: float
-    """So long after a commit the partition can't be another worker's: less than the group's session time-out."""
-    results_topic: str
-    dead_letter_topic: str
-    audit_topic: str
-    config_id: str
-    partitions: set["PartitionDelivery"] = field(default_factory=set)
-    """Those that run in this worker."""
-
-    @property
-    def sends(self) -> frozenset[str]:
-        """Topics that its loops send to."""
-        return frozenset({self.results_topic, self.dead_letter_topic, self.audit_topic})
 
 
 def delivery_loop(delivery: Delivery) -> Loop:
@@ -96,6 +74,8 @@ class PartitionDelivery:
         self._delivery = delivery
         self._partition = partition
         self._prefix = Prefix()
+        stored = partition.get([LEDGER_KEY])[0]
+        self._ledger = Ledger(self._prefix, decode_ledger(stored) if stored is not None else LedgerRow())
         self._sites: dict[bytes, SiteDelivery] = {}
         self._began_ms = delivery.now() * 1000
         self._held = 0
@@ -107,14 +87,22 @@ class PartitionDelivery:
         self._waiting: list[SiteDelivery] = []
 
     @property
-    def parked(self) -> int:
-        """Commands that lie in the table."""
-        return sum(command.parked_at is not None for site in self._sites.values() for command in site.queue.items)
+    def number(self) -> int:
+        """Of the partition."""
+        return self._partition.number
 
     @property
-    def pending(self) -> int:
-        """Commands that were read and have neither ended nor been parked."""
-        return len(self._prefix)
+    def account(self) -> Account:
+        """What became of the partition's commands."""
+        sites = self._sites.values()
+        parked = sum(site.parked for site in sites)
+        return self._ledger.account(parked=parked, pending=sum(len(site.queue.items) for site in sites) - parked)
+
+    @property
+    def oldest(self) -> float | None:
+        """When, in seconds since 1970, the event happened whose command has waited longest; None if none waits."""
+        heads = [site.queue.items[0].event_timestamp for site in self._sites.values() if site.queue.items]
+        return min((instant(head).timestamp() for head in heads), default=None)
 
     async def run(self) -> None:
         """Until the partition is to be given up."""
@@ -155,6 +143,7 @@ class PartitionDelivery:
                 known = site.row if site is not None else decode_delivery(row) if row is not None else None
                 if known is not None and record.offset <= known.offset:
                     self._prefix.end(record.offset)  # ended before a restart, beyond the offset that was committed
+                    self._ledger.read_again()
                 else:
                     self._hold(record, site or self._site(record.key or b"", known))
             while self._is_full() and not self._partition.is_draining:
@@ -182,6 +171,8 @@ class PartitionDelivery:
     def _queued(self, record: ParkedCommand, *, is_older: bool) -> Command:
         call = decode_for_call(record.value)
         is_document = call.method == "PUT" and call.action in self._delivery.coalesced
+        fitting = fit(call, self._delivery.on_null)
+        unfit = fitting if isinstance(fitting, Failure) else None
         return Queued(
             record.offset,
             call.command_id,
@@ -189,7 +180,7 @@ class PartitionDelivery:
             call.event_timestamp,
             call.action,
             call.path if is_document else None,
-            Work(record, call, is_older),
+            Work(record, call if isinstance(fitting, Failure) else fitting, is_older, unfit),
         )
 
     def is_ours(self) -> bool:
@@ -215,6 +206,13 @@ class PartitionDelivery:
 
     def changed(self) -> None:
         """Commit soon."""
+        self._news.set()
+
+    def tell(self, result: Result) -> None:
+        """Put `result` into the next transaction."""
+        self.changes.results.append(result)
+        if result.status in ENDS:
+            self._ledger.ended(result.status)
         self._news.set()
 
     def freed(self, command: Command) -> None:
@@ -266,23 +264,30 @@ class PartitionDelivery:
             if self._bug is not None:
                 raise self._bug
             changes, self.changes = self.changes, Changes()
-            if not changes.is_empty or self._waiting:
+            if not changes.is_empty or self._waiting or self._delivery.notes:
                 await self._write(changes)
 
     async def _write(self, changes: Changes) -> None:
         for offset in changes.offsets:
             self._prefix.end(offset)
         next_offset = self._prefix.next_offset
+        notes = list(self._delivery.notes)
+        self._delivery.notes.clear()
         sends = {
-            self._delivery.results_topic: changes.result_messages(),
+            self._delivery.results_topic: [*changes.result_messages(), *notes],
             self._delivery.dead_letter_topic: [letter for _, letter in changes.dead_letters],
             self._delivery.audit_topic: changes.audit_messages(),
         }
+        rows = [*changes.table(), (LEDGER_KEY, encode_ledger(self._ledger.row))]
         waiting, self._waiting = self._waiting, []
-        await self._partition.commit(
-            Outcome(changes.table(), sends, lambda: self._count(changes)),
-            self._partition.next_offset if next_offset is None else next_offset,
-        )
+        try:
+            await self._partition.commit(
+                Outcome(rows, sends, lambda: self._count(changes)),
+                self._partition.next_offset if next_offset is None else next_offset,
+            )
+        except BaseException:
+            self._delivery.notes.extendleft(reversed(notes))
+            raise
         for site in waiting:
             self.dispatcher.offer(site)
         for ended in changes.ended:

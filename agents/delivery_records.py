@@ -11,11 +11,12 @@ from sitehub.codecs.dead_letters import dead_letter_headers
 from sitehub.codecs.results import Result, encode_result, result_headers
 from sitehub.engine.batch import Message, Row
 from sitehub.rules.audit import AuditRecord
+from sitehub.rules.breaker import BreakerNews, State
 from sitehub.rules.commands import Command as Call
 from sitehub.rules.delivery import ParkedCommand
 from sitehub.rules.failure import Failure
 from sitehub.rules.site_queue import Queued
-from sitehub.rules.times import seconds_between
+from sitehub.rules.times import rfc3339, seconds_between
 from sitehub.telemetry.metrics import Metrics
 
 
@@ -27,6 +28,8 @@ class Work:
     call: Call
     is_older: bool = False
     """Than this worker's hold of the partition: a former owner may have made the call."""
+    unfit: Failure | None = None
+    """Why the call can't be made."""
 
 
 Command = Queued[Work]
@@ -140,6 +143,27 @@ def audit_of(result: Result, *, was_parked: bool, source: str, config_id: str) -
         source=source,
         config_id=config_id,
     )
+
+
+def breaker_message(target: str, news: BreakerNews) -> Message:
+    """A change of a target's breaker for readers of `sync-results`: a result of no command."""
+    at = rfc3339(news.since)
+    result = Result(
+        command_id="",
+        event_id="",
+        action="",
+        target=target,
+        site_id="",
+        status=f"breaker_{State(news.state).name.lower()}",
+        attempt=0,
+        http_status=None,
+        error=news.reason or None,
+        answer=None,
+        at=at,
+        event_timestamp=at,
+        duration_ms=0.0,
+    )
+    return b"", encode_result(result), result_headers(result)
 
 
 def dead_letter_of(

@@ -15,23 +15,35 @@ TOO_MANY = 429
 
 Share = Callable[[], float]
 """The part of the target's partitions that this worker has, from 0 to 1."""
+Changed = Callable[[BreakerNews], None]
+"""Told of each change of the breaker that this worker made, not of those that it heard of."""
 
 
 class TargetGate:
     """What the dispatcher asks before a call and tells after it."""
 
     def __init__(
-        self, target: str, breaker: Breaker, pace: Pace, channel: HubChannel, metrics: Metrics, *, share: Share
+        self,
+        target: str,
+        breaker: Breaker,
+        pace: Pace,
+        channel: HubChannel,
+        metrics: Metrics,
+        *,
+        share: Share,
+        changed: Changed = lambda _news: None,
     ) -> None:
         self.target = target
         self.breaker = breaker
         self.pace = pace
         self._channel = channel
         self._share = share
+        self._changed = changed
         self._state = breaker.state
-        self._gauge = metrics.breaker_state.labels(target)
+        self._shown = ""
+        self._metrics = metrics
         self._pace_gauge = metrics.allowed_pace.labels(target)
-        self._gauge.set(breaker.state)
+        self._show()
 
     def wait_seconds(self, now: float) -> float:
         """0 if a call may begin; else look again after so long."""
@@ -87,10 +99,22 @@ class TargetGate:
         if state is State.CLOSED:
             self.pace.reopened(now)
         self._state = state
-        self._gauge.set(state)
+        self._show()
         log("breaker_changed", target=self.target, state=state.name.lower(), reason=self.breaker.reason)
         if is_ours:
+            self._changed(self.breaker.news)
             self._tell()
+
+    def _show(self) -> None:
+        metrics, breaker = self._metrics, self.breaker
+        metrics.breaker_state.labels(self.target).set(breaker.state)
+        metrics.breaker_since.labels(self.target).set(breaker.since)
+        if breaker.reason != self._shown:
+            if self._shown:
+                metrics.breaker_reason.remove(self.target, self._shown)
+            if breaker.reason:
+                metrics.breaker_reason.labels(self.target, breaker.reason).set(1)
+            self._shown = breaker.reason
 
     def _tell(self) -> None:
         news = msgspec.to_builtins(self.breaker.news)

@@ -10,6 +10,8 @@ class Prefix:
         self._open: deque[int] = deque()
         self._ended: set[int] = set()
         self._next: int | None = None
+        self.passed = 0
+        """Offsets that the commit may go beyond, of those that were read."""
 
     def __len__(self) -> int:
         """Offsets from the first open one on."""
@@ -26,6 +28,12 @@ class Prefix:
             first = self._open.popleft()
             self._ended.remove(first)
             self._next = first + 1
+            self.passed += 1
+
+    @property
+    def ahead(self) -> int:
+        """Offsets that have ended behind one that has not."""
+        return len(self._ended)
 
     @property
     def next_offset(self) -> int | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from itertools import takewhile
 from typing import Protocol
 
 import msgspec
@@ -47,8 +48,8 @@ class Owner(Protocol):
         """Offer `site` again once all of `changes` is committed."""
         ...
 
-    def changed(self) -> None:
-        """Something was added to `changes`."""
+    def tell(self, result: Result) -> None:
+        """Put `result` into the next transaction."""
         ...
 
     def bury(self, command: Command, failure: Failure, attempt: Attempt) -> None:
@@ -92,6 +93,11 @@ class SiteDelivery:
         """Whether its queue lies in the table."""
         return self.row is not None and self.row.parked_since is not None
 
+    @property
+    def parked(self) -> int:
+        """Commands that lie in the table: they came before all others."""
+        return sum(1 for _ in takewhile(lambda command: command.parked_at is not None, self.queue.items))
+
     def restored(self, command: Command) -> None:
         """A command of the table, from before this worker had the partition."""
         self.queue.push(command)
@@ -133,9 +139,12 @@ class SiteDelivery:
             self.owner.call_after_commit(self)  # else a next owner might call for them after their carrier
             return None
         head = self.queue.items[0]
-        head.is_started = True
         if head.content is None:
             raise ValueError(f"{head.command_id} has neither a record nor a carrier")
+        if head.content.unfit is not None:
+            self._refuse(head, head.content.unfit, Attempt(error=head.content.unfit.error))
+            return None
+        head.is_started = True
         was_made = self._attempts > 0 or self._was_withheld or (head.content.is_older and self._is_new)
         self._is_new = False
         return head.content.call, was_made
@@ -160,8 +169,7 @@ class SiteDelivery:
             case Delivered():
                 self._end(head, "delivered", "in_sync", attempt)
             case Refused() if not self.owner.parks_rejected:
-                self.owner.bury(head, Failure("delivery", "rejected", f"{attempt.error}: {attempt.answer}"), attempt)
-                self._end(head, "rejected", "rejected", attempt)
+                self._refuse(head, Failure("delivery", "rejected", f"{attempt.error}: {attempt.answer}"), attempt)
             case Refused():
                 self._park(head, attempt, None)
             case Unavailable(retry_after_seconds=asked):
@@ -215,8 +223,7 @@ class SiteDelivery:
         """Take the queue into the table, and try again later; after long enough give the command up."""
         owner, now = self.owner, self.owner.now()
         if head.parked_at is not None and now - head.parked_at > owner.give_up_after_seconds:
-            owner.bury(head, Failure("delivery", "given_up", f"{attempt.error}: {attempt.answer}"), attempt)
-            self._end(head, "rejected", "rejected", attempt)
+            self._refuse(head, Failure("delivery", "given_up", f"{attempt.error}: {attempt.answer}"), attempt)
             return
         self._end_superseded(self.queue.take_all_superseded())
         self._tell(head, "failed" if head.parked_at is not None else "parked", attempt)
@@ -241,6 +248,11 @@ class SiteDelivery:
         self.owner.freed(command)
         if not is_told:
             self._tell(command, "parked", Attempt())
+
+    def _refuse(self, head: Command, failure: Failure, attempt: Attempt) -> None:
+        """The command becomes a dead letter."""
+        self.owner.bury(head, failure, attempt)
+        self._end(head, "rejected", "rejected", attempt)
 
     def _end(self, head: Command, status: str, state: str, attempt: Attempt) -> None:
         """Nothing more is done for the command; its site goes on when that is committed."""
@@ -271,10 +283,9 @@ class SiteDelivery:
         owner = self.owner
         at = rfc3339(owner.now())
         result = result_of(command, self.key.decode(), owner.target, status, attempt, at=at)
-        owner.changes.results.append(result)
+        owner.tell(result)
         if status in AUDITED:
             owner.audit(command, result)
-        owner.changed()
 
     def _write_row(
         self, offset: int, command: Command | None = None, state: str = "pending", attempt: Attempt | None = None

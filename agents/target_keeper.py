@@ -1,4 +1,4 @@
-"""What is done for all targets now and then: news of the breakers, calls that may begin again."""
+"""What is done for all targets now and then: news of the breakers, calls that may begin again, the accounting."""
 
 import time
 from collections.abc import Mapping
@@ -7,12 +7,16 @@ from typing import Any
 import msgspec
 from mode import Service
 
-from sitehub.agents.delivery import Delivery
 from sitehub.agents.gate import TargetGate
 from sitehub.agents.hub_channel import HubChannel
+from sitehub.agents.target_delivery import Delivery
 from sitehub.rules.breaker import BreakerNews
+from sitehub.telemetry.logs import log
+from sitehub.telemetry.metrics import Metrics
 
 EVERY_SECONDS = 1.0
+WINDOW_SECONDS = 60.0
+"""The accounting is checked each window."""
 
 
 class TargetKeeper(Service):
@@ -23,19 +27,35 @@ class TargetKeeper(Service):
         deliveries: Mapping[str, Delivery],
         gates: Mapping[str, TargetGate],
         channel: HubChannel,
+        metrics: Metrics,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._deliveries, self._gates = deliveries, gates
+        self._deliveries, self._gates, self._metrics = deliveries, gates, metrics
         channel.on_message("breaker", self._heard)
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _tick(self) -> None:
+        check_at = time.time() + WINDOW_SECONDS
         while not self.should_stop:
+            if time.time() >= check_at:
+                check_at += WINDOW_SECONDS
+                self.check()
             for name, gate in self._gates.items():
                 gate.tick(time.time())
                 self._deliveries[name].dispatcher.pump()
             await self.sleep(EVERY_SECONDS)
+
+    def check(self) -> None:
+        """Show the accounting of each target; a command that is missing in it is an error."""
+        for name, delivery in self._deliveries.items():
+            account = delivery.account
+            for state, number in msgspec.structs.asdict(account).items():
+                self._metrics.accounting.labels(name, state).set(number)
+            self._metrics.accounting_difference.labels(name).set(account.difference)
+            if account.difference:
+                told = msgspec.structs.asdict(account)
+                log("accounting_mismatch", target=name, difference=account.difference, account=told)
 
     def _heard(self, _worker: str, content: dict[str, Any]) -> None:
         try:

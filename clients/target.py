@@ -25,6 +25,8 @@ ANSWER_BYTES = KEPT_BYTES
 WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 """How zlib unpacks what a target packs unasked."""
 DEFAULT_STATUSES = StatusRules()
+NO_DOCUMENT = b"null"
+"""What a rule without a template makes: the call has no body."""
 UNAUTHORIZED = 401
 REFUSED_TOKENS = frozenset({498, 499})
 """ArcGIS: the token is invalid or expired, or there is none."""
@@ -91,6 +93,7 @@ class Target:
             "X-Sitehub-Config": command.config_id,
         }
         body = orjson.dumps(command.body)
+        body = b"" if body == NO_DOCUMENT else body
         return await self.request(command.method, command.path, headers, body, repeated=repeated, may_send=may_send)
 
     async def request(

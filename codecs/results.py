@@ -4,7 +4,11 @@ import msgspec
 
 
 class Result(msgspec.Struct, frozen=True):
-    """One attempt. `status` is delivered, superseded, rejected, parked, or failed for one that will be made again."""
+    """One attempt. `status` is delivered, superseded, rejected, parked, or failed for one that will be made again.
+
+    A change of a target's breaker is a result too, with a status of its own (breaker_open, breaker_half_open,
+    breaker_closed), the reason in `error`, and no command: readers pass over statuses that they do not know.
+    """
 
     command_id: str
     event_id: str

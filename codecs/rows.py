@@ -2,16 +2,18 @@
 
 import msgspec
 
-from sitehub.rules.delivery import DeliveryRow, ParkedCommand
+from sitehub.rules.delivery import DeliveryRow, LedgerRow, ParkedCommand
 from sitehub.rules.site import Site
 
 _encode = msgspec.json.Encoder().encode
 _decode_site = msgspec.json.Decoder(Site).decode
 _decode_delivery = msgspec.json.Decoder(DeliveryRow).decode
+_decode_ledger = msgspec.json.Decoder(LedgerRow).decode
 _encode_parked = msgspec.msgpack.Encoder().encode
 _decode_parked = msgspec.msgpack.Decoder(ParkedCommand).decode
 
 PARKED_PREFIX = b"\x00parked\x00"
+LEDGER_KEY = b"\x00ledger"
 """No site's id begins with NUL."""
 
 
@@ -48,3 +50,13 @@ def encode_parked(command: ParkedCommand) -> bytes:
 def decode_parked(row: bytes) -> ParkedCommand:
     """The command that `encode_parked` wrote."""
     return _decode_parked(row)
+
+
+def encode_ledger(ledger: LedgerRow) -> bytes:
+    """The row of a `deliveries` table that counts."""
+    return _encode(ledger)
+
+
+def decode_ledger(row: bytes) -> LedgerRow:
+    """The ledger that `encode_ledger` wrote."""
+    return _decode_ledger(row)

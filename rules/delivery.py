@@ -25,6 +25,18 @@ class DeliveryRow(msgspec.Struct, frozen=True):
     """When a parked site is tried again, in seconds since 1970."""
 
 
+class LedgerRow(msgspec.Struct, frozen=True):
+    """What has become of a partition's commands since its topic was first read."""
+
+    passed: int = 0
+    """Commands before the offset that is committed with this row."""
+    ahead: int = 0
+    """Commands behind it that the topic is not needed for either; they will be read again, and are known then."""
+    delivered: int = 0
+    superseded: int = 0
+    rejected: int = 0
+
+
 class ParkedCommand(msgspec.Struct, frozen=True, array_like=True):
     """A command that its topic is not needed for any more: the record as it was read."""
 

@@ -55,6 +55,10 @@ class Pace:
         limits = [one for one in (self._limit and self._limit * self._share, self._slowed, ramp) if one is not None]
         return min(limits) if limits else None
 
+    def seen_per_second(self, now: float) -> float:
+        """Calls that began in the last whole second."""
+        return {0: self._seen[0], 1: self._seen[1]}.get(int(now) - self._second, 0.0)
+
     def wait_seconds(self, now: float) -> float:
         """0 if a call may begin."""
         if now < self._paused_until:

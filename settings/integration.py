@@ -85,7 +85,7 @@ class Integration(Block):
     query: dict[Name, str] = {}
     """Parameters that each address carries."""
     on_null: Literal["omit", "send", "dead_letter"] = "omit"
-    """What becomes of a null in a document."""
+    """What becomes of a null within a document: its member is left out, it is sent, or the command is a dead letter."""
     on_rejected: Literal["dead_letter", "park_site"] = "dead_letter"
     """Whether a site's next commands go on after a rejection, or are parked behind it."""
     give_up_after: int = Field(default=259_200, gt=0)

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 EventName = Literal[
-    "breaker_changed", "kafka_unreachable", "part_off", "topics_created", "worker_starting", "worker_stopped"
+    "accounting_mismatch",
+    "breaker_changed",
+    "kafka_unreachable",
+    "part_off",
+    "topics_created",
+    "worker_starting",
+    "worker_stopped",
 ]
 
 
@@ -18,6 +24,9 @@ class LogEvent:
 
 
 LOG_EVENTS: dict[EventName, LogEvent] = {
+    "accounting_mismatch": LogEvent(
+        logging.ERROR, "`difference` commands of `target` are neither ended nor parked nor pending, as `account` has it"
+    ),
     "breaker_changed": LogEvent(logging.WARNING, "the breaker of `target` is in `state` now, for `reason`"),
     "kafka_unreachable": LogEvent(logging.WARNING, "no broker of `servers` answers, as `error` says; tried again"),
     "part_off": LogEvent(logging.WARNING, "`part` does not run: its block or its secret is absent, as `why` says"),

@@ -41,6 +41,10 @@ class Metrics:
             "rules_waiting", "Rules that came to wait less those that went on, since the start", "target"
         )
 
+    def rules_waiting_for(self, target: str) -> int:
+        """What the gauge of that name shows."""
+        return int(self.registry.get_sample_value("sitehub_rules_waiting", {"target": target}) or 0)
+
     def _declare_calls(self) -> None:
         self.calls = self._counter("calls", "Attempts at a target, by what came of them", "target", "status")
         self.call_duration = self._histogram("call_duration_seconds", "Time of one attempt", CALL_BUCKETS, "target")
@@ -57,7 +61,25 @@ class Metrics:
             "Pace at which this worker may call a target now, +Inf without a limit",
             "target",
         )
+        self._declare_breakers()
+        self.accounting = self._gauge(
+            "accounting_commands",
+            "Commands of this worker's partitions: made, delivered, superseded, rejected, parked, pending",
+            "target",
+            "state",
+        )
+        self.accounting_difference = self._gauge(
+            "accounting_difference",
+            "Commands made less those whose whereabouts are known: 0 when all is well",
+            "target",
+        )
+
+    def _declare_breakers(self) -> None:
         self.breaker_state = self._gauge("breaker_state", "Circuit breaker: 0 closed, 1 half-open, 2 open", "target")
+        self.breaker_since = self._gauge(
+            "breaker_since_seconds", "When the breaker's state began, in seconds since 1970", "target"
+        )
+        self.breaker_reason = self._gauge("breaker_reason", "1 while it is why the breaker is open", "target", "reason")
 
     def _declare_engine(self) -> None:
         self.transactions = self._counter("transactions", "Partition batches that were committed", "topic")

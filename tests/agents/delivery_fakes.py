@@ -3,11 +3,14 @@
 import asyncio
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from sitehub.agents.dispatcher import Dispatcher
+from sitehub.agents.target_delivery import Delivery
 from sitehub.clients.answer import Answer, Delivered
 from sitehub.clients.http1 import WithheldError
 from sitehub.codecs.audit import decode_audit
@@ -16,9 +19,15 @@ from sitehub.codecs.results import Result, decode_result
 from sitehub.codecs.rows import decode_delivery
 from sitehub.engine.batch import Headers, Message, Outcome, PartitionBatch
 from sitehub.engine.partition import Draining
+from sitehub.engine.source import Loop
 from sitehub.rules.audit import AuditRecord
 from sitehub.rules.commands import Command
 from sitehub.rules.delivery import DeliveryRow
+from sitehub.rules.retry import RetryPolicy
+from sitehub.telemetry.metrics import Metrics
+
+NOW, NOW_SECONDS = "2026-11-24T02:00:00.000Z", 1_795_485_600.0
+QUICK = RetryPolicy(max_retries=3, backoff_multiplier=1, initial_delay_ms=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,7 @@ class Read:
     timestamp: int = 0
 
 
-def command(offset: int, site_id: str = "s1") -> Command:
+def command(offset: int, site_id: str = "s1", body: Any = None) -> Command:
     event_id = f"e{offset}"
     return Command(
         f"{event_id}:update",
@@ -41,7 +50,7 @@ def command(offset: int, site_id: str = "s1") -> Command:
         site_id,
         "PUT",
         f"/customers/{site_id}",
-        {"n": offset},
+        {"n": offset} if body is None else body,
         event_id,
         "2026-11-24T01:00:00Z",
         "c0ffee",
@@ -51,8 +60,8 @@ def command(offset: int, site_id: str = "s1") -> Command:
     )
 
 
-def record(offset: int, site_id: str = "s1") -> Read:
-    one = command(offset, site_id)
+def record(offset: int, site_id: str = "s1", body: Any = None) -> Read:
+    one = command(offset, site_id, body)
     return Read(offset, site_id.encode(), encode_command(one), command_headers(one))
 
 
@@ -175,6 +184,47 @@ class OpenGate:
 
     def leave(self, _permit: None, answer: Answer | None, _now: float) -> None:
         self.left.append(answer)
+
+
+def delivery(
+    target: Any, metrics: Metrics, *, slots: int = 64, now: Callable[[], float] = lambda: NOW_SECONDS, **changes: Any
+) -> Delivery:
+    """To `target`, whose calls `slots` limits."""
+    usual: dict[str, Any] = {
+        "target": "billing",
+        "dispatcher": Dispatcher(target, OpenGate(), slots, now),
+        "retry": QUICK,
+        "coalesced": frozenset(),
+        "give_up_after_seconds": 259_200,
+        "parks_rejected": False,
+        "on_null": "omit",
+        "metrics": metrics,
+        "now": now,
+        "lease_seconds": 60,
+        "results_topic": "sync-results",
+        "dead_letter_topic": "billing-commands.dead-letter",
+        "audit_topic": "audit-log",
+        "config_id": "c0ffee",
+    }
+    return Delivery(**{**usual, **changes})
+
+
+@asynccontextmanager
+async def running(run: Loop, partition: Any) -> AsyncIterator["asyncio.Task[None]"]:
+    """The loop in the background; it must end by itself once the partition drains."""
+
+    async def whole() -> None:
+        await run(partition)
+
+    task = asyncio.create_task(whole())
+    try:
+        yield task
+        partition.drain()
+        async with asyncio.timeout(10):
+            await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def until(what: Callable[[], Any]) -> None:

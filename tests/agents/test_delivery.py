@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -14,8 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from sitehub.agents import delivery as module
-from sitehub.agents.delivery import Delivery, delivery_loop
-from sitehub.agents.dispatcher import Dispatcher
+from sitehub.agents.delivery import delivery_loop
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
 from sitehub.codecs.dead_letters import read_dead_letter
 from sitehub.engine.source import Loop
@@ -23,10 +21,18 @@ from sitehub.rules.audit import AuditRecord
 from sitehub.rules.commands import Command
 from sitehub.rules.retry import RetryPolicy
 from sitehub.telemetry.metrics import Metrics
-from sitehub.tests.agents.delivery_fakes import FakePartition, FakeTarget, OpenGate, record, until
+from sitehub.tests.agents.delivery_fakes import (
+    NOW,
+    NOW_SECONDS,
+    FakePartition,
+    FakeTarget,
+    delivery,
+    record,
+    running,
+    until,
+)
 
 QUICK = RetryPolicy(max_retries=3, backoff_multiplier=1, initial_delay_ms=1)
-NOW, NOW_SECONDS = "2026-11-24T02:00:00.000Z", 1_795_485_600.0
 DOWN = Unavailable("ClientConnectorError: refused")
 BUSY = Unavailable("HTTP 503", 503, "later")
 
@@ -54,44 +60,9 @@ def loop(
     retry: RetryPolicy = QUICK,
     slots: int = 64,
     lease_seconds: float = 60,
-    *,
-    parks_rejected: bool = False,
+    **changes: Any,
 ) -> Loop:
-    return delivery_loop(
-        Delivery(
-            target="billing",
-            dispatcher=Dispatcher(target, OpenGate(), slots, lambda: NOW_SECONDS),
-            retry=retry,
-            coalesced=frozenset(),
-            give_up_after_seconds=259_200,
-            parks_rejected=parks_rejected,
-            metrics=metrics,
-            now=lambda: NOW_SECONDS,
-            lease_seconds=lease_seconds,
-            results_topic="sync-results",
-            dead_letter_topic="billing-commands.dead-letter",
-            audit_topic="audit-log",
-            config_id="c0ffee",
-        )
-    )
-
-
-@asynccontextmanager
-async def running(run: Loop, partition: Any) -> AsyncIterator["asyncio.Task[None]"]:
-    """The loop in the background; it must end by itself once the partition drains."""
-
-    async def whole() -> None:
-        await run(partition)
-
-    task = asyncio.create_task(whole())
-    try:
-        yield task
-        partition.drain()
-        async with asyncio.timeout(10):
-            await task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    return delivery_loop(delivery(target, metrics, retry=retry, slots=slots, lease_seconds=lease_seconds, **changes))
 
 
 async def test_a_delivered_command_is_a_result_a_row_and_an_offset(metrics: Metrics) -> None:

@@ -108,6 +108,21 @@ def judge_offsets(hub: Hub) -> None:
     assert {n: at.get(n, 0) for n in range(PARTITIONS)} == ends
 
 
+def accounts(hub: Hub, target: str = "billing") -> Counter[str]:
+    """What all workers that run have in their accounts, together."""
+    found: Counter[str] = Counter()
+    for name in hub.ports.keys() & hub.processes.keys():
+        (document,) = (one for one in get(f"{hub.url(name)}/health")[1]["targets"] if one["name"] == target)
+        found.update(document["accounting"])
+    return found
+
+
+def judge_accounts(hub: Hub, found: Evidence) -> None:
+    """Every command is in the workers' accounts, as it ended."""
+    ended = {status: len(found.outcomes.ended(status)) for status in ("delivered", "superseded", "rejected")}
+    assert +accounts(hub) == +Counter({"made": len(found.commands), **ended})
+
+
 def judge_verify(hub: Hub) -> None:
     """The product's own check finds nothing."""
     verified = hub.run("verify", "--json")
@@ -120,6 +135,8 @@ def await_all_ended(hub: Hub, work: Workload, seconds: float = 120) -> None:
 
 
 def check(hub: Hub, work: Workload, worker: str) -> None:
-    judge(work, evidence(hub))
+    found = evidence(hub)
+    judge(work, found)
+    judge_accounts(hub, found)
     assert hub.read("billing-commands.dead-letter") == []
     judge_sites(hub, work, worker)

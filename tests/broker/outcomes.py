@@ -49,5 +49,7 @@ def outcomes(hub: Hub) -> Outcomes:
     found = Outcomes()
     for message in hub.read("sync-results"):
         result = decode_result(message.value() or b"")
+        if not result.command_id:
+            continue  # a change of the breaker
         found.by_command[result.command_id].append(result)
     return found

@@ -1,14 +1,16 @@
 """What holds for the whole hub, counted at the target: who probes after an outage, and how fast all call together."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Message
 
 from sitehub.dev.kafka import EmbeddedKafka
 from sitehub.dev.names import Names
-from sitehub.tests.broker.hub import Hub, eventually, get
+from sitehub.tests.broker.hub import Hub, eventually, get, header
 from sitehub.tests.broker.site_events import all_ended, check_calls, created
 
 Start = Callable[[int, dict[str, Any]], Hub]
@@ -75,6 +77,18 @@ def test_an_outage_opens_the_breaker_of_every_worker_and_only_so_many_calls_prob
     eventually(lambda: all_ended(hub, 200), 60, "all delivered")
     eventually(lambda: set(breakers()) == {"closed"}, 30, "both are closed")
     check_calls(hub, 200)
+    changes = [(header(one, "status"), header(one, "target"), header(one, "command_id")) for one in told(hub)]
+    assert ("breaker_open", "billing", "") in changes
+    assert changes[-1] == ("breaker_closed", "billing", "")
+    assert {json.loads(one.value() or b"")["error"] for one in told(hub) if b"open" in (one.value() or b"")} == {
+        "HTTP 503"
+    }
+
+
+def told(hub: Hub) -> list[Message]:
+    """Changes of the breaker in `sync-results`, in their order."""
+    found = [one for one in hub.read("sync-results") if header(one, "status").startswith("breaker_")]
+    return sorted(found, key=lambda one: str(json.loads(one.value() or b"")["at"]))
 
 
 def test_three_workers_keep_the_rate_limit_together(start: Start) -> None:

@@ -85,6 +85,12 @@ async def test_a_call_carries_its_document_its_ids_and_the_key() -> None:
     assert orjson.loads(request.body) == COMMAND.body
 
 
+async def test_a_call_without_a_document_has_no_body() -> None:
+    (request,) = (await called(changed(method="DELETE", body=None))).calls
+
+    assert (request.head.split(" ")[0], request.headers["Content-Length"], request.body) == ("DELETE", "0", b"")
+
+
 @pytest.mark.parametrize("base", ["/v1", "/v1/"])
 @pytest.mark.parametrize("path", ["/customers/a%2Fb", "/customers/%2E%2E/billing-config", "/c/%C3%A4?x=%26"])
 async def test_a_path_goes_out_behind_the_endpoints_as_it_was_rendered(base: str, path: str) -> None:
