@@ -15,6 +15,8 @@ from sitehub.agents.delivery import delivery_loop
 from sitehub.agents.delivery_records import breaker_message
 from sitehub.agents.gate import TargetGate
 from sitehub.agents.hub_channel import HubChannel
+from sitehub.agents.mapping_in_force import MappingInForce
+from sitehub.agents.mapping_watch import MappingWatch
 from sitehub.agents.sites import RulesInForce
 from sitehub.agents.target_delivery import Delivery
 from sitehub.agents.target_keeper import TargetKeeper
@@ -23,8 +25,11 @@ from sitehub.agents.web_server import WebServer
 from sitehub.clients.target import Target
 from sitehub.engine.app import EngineApp
 from sitehub.engine.source import Handover, Source, fold
+from sitehub.postgres_wiring import database_address
 from sitehub.rules.times import rfc3339
 from sitehub.settings import Settings
+from sitehub.stores.kept_mapping import KeptMapping
+from sitehub.stores.postgres.address import Address
 from sitehub.stores.sites import SiteTables
 from sitehub.telemetry.metrics import Metrics
 from sitehub.topics.declared import SITE_EVENTS, deliveries_of, names_of
@@ -32,9 +37,11 @@ from sitehub.web.health import HealthView
 from sitehub.web.server import web_application
 from sitehub.web.sites import SiteView
 from sitehub.wiring import (
+    audit_trail,
     delivery_of,
     engine_observer,
     kafka_client,
+    mapping_entries,
     site_handler,
     sync_rules,
     target_gate,
@@ -61,6 +68,10 @@ class HubApp(EngineApp):
         self.gates: dict[str, TargetGate] = {}
         self._names = names_of(settings)
         self._rules = RulesInForce(sync_rules(settings))
+        self._database = database_address(settings, "primary")
+        if isinstance(self._database, str):
+            self.off["data mapping at run time"] = self._database
+        self.mapping = MappingInForce(settings, self._rules, sync_rules, KeptMapping(settings.data), self.metrics)
         self._partitions = settings.configuration.kafka_config.topics[SITE_EVENTS].partitions
         super().__init__(
             settings.app_id,
@@ -84,7 +95,13 @@ class HubApp(EngineApp):
     def on_init_dependencies(self) -> Iterable[Any]:
         """The HTTP view and the targets' connections start before Kafka, and stop after it."""
         keeper = TargetKeeper(self.deliveries, self.gates, self.channel, self.metrics)
-        return [Connections(self), self.channel, keeper, *super().on_init_dependencies()]
+        return [*self._mapping_watch(), Connections(self), self.channel, keeper, *super().on_init_dependencies()]
+
+    def _mapping_watch(self) -> Iterable[Service]:
+        """First of all: no batch is to be decided by the configuration's mapping if the database has another."""
+        if isinstance(self._database, Address):
+            trail = audit_trail(self.settings, f"worker:{self.channel.worker}")
+            yield MappingWatch(self._database, self.mapping, mapping_entries(self.settings), trail)
 
     def _add_sites(self) -> None:
         settings, names = self.settings, self._names
@@ -171,9 +188,10 @@ class HubApp(EngineApp):
         troubles = {f"{tp.topic}-{tp.partition}": error for tp, error in self.engine.troubles.items()}
         kafka = self.broker_watch
         return {
-            "status": "degraded" if troubles or kafka.trouble or not is_balanced else "ok",
+            "status": "degraded" if troubles or kafka.trouble or self.mapping.is_stale or not is_balanced else "ok",
             "app_id": self.settings.app_id,
-            "config_id": self.settings.config_id,
+            "config_id": self.mapping.settings.config_id,
+            "mapping": self.mapping.report(),
             "ready": self.engine.ready,
             "partitions": sorted(f"{tp.topic}-{tp.partition}" for tp in self.engine.partitions),
             "standbys": sorted(f"{table}-{number}" for table, number in self.engine.tables.standbys),

@@ -11,6 +11,7 @@ from sitehub.dev.feed_command import feed
 from sitehub.dev.publish_command import publish_command
 from sitehub.dev.targets_command import targets
 from sitehub.dev.up_command import up
+from sitehub.mapping_command import mapping_group
 from sitehub.settings import ConfigurationError, load_settings
 from sitehub.settings.command import check_config
 from sitehub.target_command import target
@@ -39,6 +40,7 @@ for command in (
     database,
     dead_letters,
     feed,
+    mapping_group,
     target,
     targets,
     worker,

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sitehub.agents.audit_trail import AuditTrail
+from sitehub.agents.audit_trail import AuditTrail, operator
 from sitehub.agents.dispatcher import Dispatcher, Gate
 from sitehub.agents.gate import Changed, Share, TargetGate
 from sitehub.agents.hub_channel import HubChannel
@@ -103,11 +103,10 @@ def audit_masks(settings: Settings) -> Masks:
     return Masks(settings.configuration.audit.masked_fields)
 
 
-def audit_trail(settings: Settings) -> AuditTrail:
-    """What records the doings of operators."""
-    return AuditTrail(
-        kafka_client(settings), names_of(settings).audit_log, settings.config_id, audit_masks(settings), time.time
-    )
+def audit_trail(settings: Settings, actor: str | None = None) -> AuditTrail:
+    """What records the doings of `actor`; without one, of the operator who runs this process."""
+    topic, masks = names_of(settings).audit_log, audit_masks(settings)
+    return AuditTrail(kafka_client(settings), topic, settings.config_id, masks, time.time, actor or operator())
 
 
 def _avro_decoder(settings: Settings) -> AvroDecoder | None:

@@ -1,4 +1,4 @@
-"""What operators do, put into the audit log by the commands they do it with."""
+"""What is done apart from events, put into the audit log by whoever does it."""
 
 import getpass
 import uuid
@@ -17,7 +17,7 @@ REQUEST_TIMEOUT_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class AuditTrail:
-    """Writes records with the actor `operator:<user>`."""
+    """Writes records of one actor."""
 
     client: Mapping[str, Any]
     """Keyword arguments of an aiokafka client."""
@@ -25,6 +25,7 @@ class AuditTrail:
     config_id: str
     masks: Masks
     now: Callable[[], float]
+    actor: str
 
     async def record(
         self,
@@ -43,7 +44,7 @@ class AuditTrail:
         effect (before the commit, where it is a transaction): then nothing is done without a record of it.
         """
         record = AuditRecord(
-            actor=operator(),
+            actor=self.actor,
             at=rfc3339(self.now()),
             action=action,
             entity_type=entity_type,

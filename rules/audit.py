@@ -18,7 +18,7 @@ class AuditRecord(msgspec.Struct, frozen=True):
     """One thing that was done. `before` and `after` have what it changed, and no more; masked."""
 
     actor: str
-    """`event:<source system or topic>`, `delivery:<target>` or `operator:<user>`."""
+    """`event:<source system or topic>`, `delivery:<target>`, `worker:<instance id>` or `operator:<user>`."""
     at: str
     """RFC 3339 in UTC."""
     action: str

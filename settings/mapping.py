@@ -28,10 +28,12 @@ class MappingMistake:
 def with_mapping(settings: Settings, entries: Entries) -> Settings | list[MappingMistake]:
     """The settings under which `entries` are the mapping of their targets, or all that is wrong with them.
 
-    Targets that `entries` do not name keep the configuration's. The id is that of a configuration with the same
+    Targets that `entries` do not name keep the configuration's; those that the configuration does not have are passed
+    over. The id is that of a configuration with the same
     mapping, so that it changes exactly if the effect does.
     """
     document = dict(settings.document)
+    entries = {target: mapping for target, mapping in entries.items() if target in targets(document)}
     for target, mapping in entries.items():
         document[f"{target}{MAPPING_SUFFIX}"] = _block(document.get(f"{target}{MAPPING_SUFFIX}") or {}, mapping)
     if mistakes := [*_mistakes(settings.document, entries), *_rule_mistakes(document)]:
@@ -66,9 +68,6 @@ def _key(entry: MappingEntry) -> tuple[str, str]:
 
 def _mistakes(document: dict[str, Any], entries: Entries) -> Iterator[MappingMistake]:
     for target, mapping in entries.items():
-        if target not in targets(document):
-            yield MappingMistake("unknown_target", f"{target}: there is no block {target}_integration")
-            continue
         configured = (document.get(f"{target}{MAPPING_SUFFIX}") or {}).values()
         fields = known_fields(document) | {str(entry["source_field"]) for entry in configured}
         seen = set[tuple[str, str]]()

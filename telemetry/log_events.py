@@ -8,6 +8,9 @@ EventName = Literal[
     "accounting_mismatch",
     "breaker_changed",
     "kafka_unreachable",
+    "mapping_changed",
+    "mapping_refused",
+    "mapping_unreachable",
     "part_off",
     "topics_created",
     "worker_starting",
@@ -29,6 +32,15 @@ LOG_EVENTS: dict[EventName, LogEvent] = {
     ),
     "breaker_changed": LogEvent(logging.WARNING, "the breaker of `target` is in `state` now, for `reason`"),
     "kafka_unreachable": LogEvent(logging.WARNING, "no broker of `servers` answers, as `error` says; tried again"),
+    "mapping_changed": LogEvent(
+        logging.INFO, "the mapping from `source` decides now, under `config_id`; until now `before`"
+    ),
+    "mapping_refused": LogEvent(
+        logging.ERROR, "the database's mapping has `mistakes`: that of `config_id` stays in force"
+    ),
+    "mapping_unreachable": LogEvent(
+        logging.WARNING, "the database does not answer, as `error` says: the mapping from `source` stays in force"
+    ),
     "part_off": LogEvent(logging.WARNING, "`part` does not run: its block or its secret is absent, as `why` says"),
     "topics_created": LogEvent(logging.INFO, "`topics` were missing and are there now"),
     "worker_starting": LogEvent(logging.INFO, "a worker of `app_id` starts, with configuration `config_id`, at `url`"),

@@ -37,6 +37,10 @@ class Metrics:
             "dead_letters", "Records that could not be applied or delivered", "topic", "stage", "reason"
         )
         self.commands = self._counter("commands", "Commands made for a target", "target")
+        self.mapping_mistakes = self._gauge(
+            "mapping_mistakes", "Why the database's mapping is not in force: its mistakes, 0 if it is", "reason"
+        )
+        self.mapping_changes = self._counter("mapping_changes", "Times another mapping took effect")
         self.rules_waiting = self._gauge(
             "rules_waiting", "Rules that came to wait less those that went on, since the start", "target"
         )

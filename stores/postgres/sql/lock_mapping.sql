@@ -1,0 +1,1 @@
+LOCK TABLE integration.data_mapping IN SHARE ROW EXCLUSIVE MODE
