@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
+from sitehub.rules import event_ids
 from sitehub.rules.events import Event
 from sitehub.rules.failure import Failure
 from sitehub.rules.site import Site
 from sitehub.rules.times import is_before
 
-REMEMBERED_EVENTS = 64
 _ABSENT = object()
 
 
@@ -35,7 +35,7 @@ def fold(  # noqa: PLR0911 -- one return an outcome reads best
 
     Log order is the truth: an event older than the state is applied and marked as out of order.
     """
-    if site is not None and event.event_id in site.event_ids:
+    if site is not None and event_ids.contains(site.event_ids, event.event_id):
         return Duplicate()
     if event.type == "site_created":
         return _created(site, event, now, offset)
@@ -77,7 +77,7 @@ def _created(site: Site | None, event: Event, now: str, offset: int) -> Applied 
         updated_at=now,
         last_event_id=event.event_id,
         last_event_timestamp=event.event_timestamp,
-        event_ids=_remember(site.event_ids if site else [], event.event_id),
+        event_ids=event_ids.remember(site.event_ids if site else "", event.event_id),
         offset=offset,
         commands=site.commands if site else {},
     )
@@ -130,7 +130,7 @@ def _updated(site: Site, event: Event, now: str, offset: int, changes: dict[str,
         updated_at=now,
         last_event_id=event.event_id,
         last_event_timestamp=event.event_timestamp,
-        event_ids=_remember(site.event_ids, event.event_id),
+        event_ids=event_ids.remember(site.event_ids, event.event_id),
         offset=offset,
         deleted_at=None,
         waiting=site.waiting,
@@ -159,7 +159,3 @@ def _is_same(one: Any, other: Any) -> bool:
             return all(map(_is_same, one, other))
         case _:
             return isinstance(one, bool) == isinstance(other, bool)
-
-
-def _remember(event_ids: list[str], event_id: str) -> list[str]:
-    return [*event_ids[1 - REMEMBERED_EVENTS :], event_id]

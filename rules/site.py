@@ -27,7 +27,8 @@ class Site(msgspec.Struct):
     updated_at: str
     last_event_id: str
     last_event_timestamp: str
-    event_ids: list[str]
+    event_ids: str
+    """Of the events applied last: see `rules.event_ids`."""
     offset: int
     deleted_at: str | None = None
     waiting: list[Waiting] = []

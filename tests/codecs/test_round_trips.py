@@ -63,7 +63,7 @@ def test_an_offset_beyond_64_bits_is_refused(offset: int) -> None:
 @given(attributes=documents, contract=documents, name=st.text())
 def test_a_site_comes_back_as_it_was(attributes: dict[str, Any], contract: dict[str, Any], name: str) -> None:
     waiting = [Waiting("create", "billing", [name], "t", "e", "t")]
-    site = Site(name, 3, attributes, contract, "t", "t", "e", "t", ["e"], 9, None, waiting)
+    site = Site(name, 3, attributes, contract, "t", "t", "e", "t", " :e ", 9, None, waiting)
 
     assert decode_site(encode_site(site)) == site
 

@@ -3,9 +3,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from sitehub.rules.event_ids import LIMIT, unpack
 from sitehub.rules.events import Event
 from sitehub.rules.failure import Failure
-from sitehub.rules.fold import REMEMBERED_EVENTS, Applied, Duplicate, fold
+from sitehub.rules.fold import Applied, Duplicate, fold
 from sitehub.rules.site import Site, Waiting
 
 NOW = "2026-11-24T02:00:00.000Z"
@@ -108,15 +109,15 @@ def test_a_deleted_site_can_start_a_new_life() -> None:
 
 def test_a_seen_event_is_a_duplicate_as_long_as_it_is_remembered() -> None:
     site = existing()
-    for number in range(2, REMEMBERED_EVENTS + 1):
+    for number in range(2, LIMIT + 1):
         site = applied(site, renamed(number, f"n{number}")).site
     assert isinstance(fold(site, renamed(2, "n2"), NOW, 9), Duplicate)
-    assert len(site.event_ids) == REMEMBERED_EVENTS
+    assert len(unpack(site.event_ids)) == LIMIT
 
     site = applied(site, renamed(1000, "n1000")).site
 
-    assert len(site.event_ids) == REMEMBERED_EVENTS
-    assert "e1" not in site.event_ids
+    assert len(unpack(site.event_ids)) == LIMIT
+    assert "e1" not in unpack(site.event_ids)
 
 
 def test_an_older_event_is_applied_and_told() -> None:
@@ -227,7 +228,7 @@ def test_a_new_life_still_knows_the_events_of_the_former() -> None:
     assert isinstance(fold(deleted, event("site_deleted", 2), NOW, 9), Duplicate)
     again = fold(deleted, created(3), "2026-11-25T00:00:00.000Z", 9)
     assert isinstance(again, Applied)
-    assert (again.site.created_at, again.site.event_ids) == ("2026-11-25T00:00:00.000Z", ["e1", "e2", "e3"])
+    assert (again.site.created_at, unpack(again.site.event_ids)) == ("2026-11-25T00:00:00.000Z", ["e1", "e2", "e3"])
     assert again.changed == {"name", "contract_info"}
 
 

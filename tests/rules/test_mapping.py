@@ -21,7 +21,7 @@ GUIDE = Mapping(
 
 
 def site(attributes: dict[str, Any], contract: dict[str, Any] | None = None) -> Site:
-    return Site("s1", 1, attributes, contract or {}, NOW, NOW, "e1", NOW, ["e1"], 7)
+    return Site("s1", 1, attributes, contract or {}, NOW, NOW, "e1", NOW, " :e1 ", 7)
 
 
 def found(placeholder: str, key: str | None, at: Site, mapping: Mapping = GUIDE) -> Any:

@@ -18,7 +18,7 @@ json_values = st.recursive(
 
 
 def site(site_id: str = "s1", **attributes: Any) -> Site:
-    return Site(site_id, 1, attributes, {}, NOW, NOW, "e1", NOW, ["e1"], 7)
+    return Site(site_id, 1, attributes, {}, NOW, NOW, "e1", NOW, " :e1 ", 7)
 
 
 def body(template: Any, **attributes: Any) -> Any:

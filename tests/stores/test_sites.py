@@ -17,7 +17,7 @@ CREATE = Waiting("create", "billing", ["territory_id"], NOW, "e1", "t")
 def site(*waiting: Waiting, last: str | None = None, deleted_at: str | None = None) -> Site:
     commands = {} if last is None else {"billing": last}
     return Site(
-        "a/b", 3, {"name": "Zürich"}, {"rate": 1}, NOW, NOW, "e3", "t", ["e3"], 9, deleted_at, [*waiting], commands
+        "a/b", 3, {"name": "Zürich"}, {"rate": 1}, NOW, NOW, "e3", "t", " :e3 ", 9, deleted_at, [*waiting], commands
     )
 
 
