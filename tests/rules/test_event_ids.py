@@ -16,9 +16,9 @@ ids = st.one_of(
 )
 
 
-@given(seen=st.lists(ids, max_size=2 * LIMIT), other=ids)
-def test_the_newest_ids_are_known_as_they_came_and_no_others(seen: list[str], other: str) -> None:
-    kept = ""
+@given(older=st.sampled_from([0, LIMIT - 1, LIMIT, 2 * LIMIT]), newer=st.lists(ids, max_size=20), other=ids)
+def test_the_newest_ids_are_known_as_they_came_and_no_others(older: int, newer: list[str], other: str) -> None:
+    kept, seen = "", [*(f"old-{number}" for number in range(older)), *newer]
     for event_id in seen:
         kept = remember(kept, event_id)
 
