@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import ProducerClosed
 
 from sitehub.engine.batch import Message
 from sitehub.engine.store import Position
@@ -57,7 +58,16 @@ class TransactionalProducer:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._producer.stop()
         except TimeoutError:
-            await self._producer.client.close()
+            await self._abandon()
+
+    async def _abandon(self) -> None:
+        """Aiokafka would go on to try what it has begun, for ever."""
+        accumulator, sender = self._producer._message_accumulator, self._producer._sender.sender_task  # noqa: SLF001
+        await self._producer.client.close()
+        accumulator.fail_all(ProducerClosed())
+        while sender is not None and not sender.done():  # once ends it, once more what it then waits for
+            sender.cancel()
+            await asyncio.sleep(0)
 
     async def transact(self, sends: Mapping[str, Sequence[Message]], partition: int, last: str) -> Position:
         """Send everything and commit: all of it becomes visible or none.

@@ -70,7 +70,11 @@ def fold(handler: Handler) -> Loop:
                 pending = dict(outcome.rows)
                 committing = asyncio.create_task(partition.commit(outcome, batch.last_offset + 1))
                 if len(batch.records) < SMALL_BATCH:
-                    await asyncio.shield(committing)
+                    await committing
+        except asyncio.CancelledError:
+            if committing is not None:
+                committing.cancel()
+            raise
         finally:
             if committing is not None:
                 await committing

@@ -12,7 +12,8 @@ from sitehub.dev.names import Names
 from sitehub.engine.engine import Engine
 from sitehub.engine.failures import Remedy, remedy
 from sitehub.engine.partition import TopicPartition
-from sitehub.engine.producer import TransactionalProducer
+from sitehub.engine.producer import STOP_SECONDS, TransactionalProducer
+from sitehub.engine.supervisor import DRAIN_SECONDS
 from sitehub.tests.broker.counting import PARTITIONS
 from sitehub.tests.broker.crew import Crew
 from sitehub.tests.broker.hub import eventually
@@ -103,6 +104,24 @@ async def test_a_broker_that_restarts_in_mid_transaction(
 
     await asyncio.to_thread(crew.finish)
     await until(lambda: engine.ready and not engine.troubles, "the engine is well")
+
+
+@pytest.mark.parametrize("held", [Request.END_TXN, Request.PRODUCE])
+async def test_partitions_are_given_up_within_a_bound_while_a_broker_answers_nothing(
+    crew: Crew, engine: Engine, proxy: KafkaProxy, held: Request
+) -> None:
+    await until(lambda: proxy.seen[Request.END_TXN] > 20, "it commits")
+    proxy.hold(held)
+    await asyncio.sleep(0.5)  # all partitions wait for an answer
+
+    async with asyncio.timeout(3 * (DRAIN_SECONDS + STOP_SECONDS)):
+        await engine.stop()
+    assert asyncio.all_tasks() == {asyncio.current_task()}  # nothing that would go on to try
+
+    proxy.release()
+    tps = [TopicPartition(f"{crew.prefix}in", number) for number in range(PARTITIONS)]
+    assert await engine.assign(tps, [], fresh=True)
+    await asyncio.to_thread(crew.finish)
 
 
 async def test_a_slow_broker_is_waited_for(crew: Crew, engine: Engine, proxy: KafkaProxy) -> None:

@@ -9,7 +9,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageAccumulator
+from aiokafka.producer.sender import Sender
 from aiokafka.producer.transaction_manager import TransactionManager
 from faust import App
 from faust.app.base import BootStrategy
@@ -119,6 +120,12 @@ def test_records_can_go_straight_to_the_builder_of_a_batch() -> None:
     builder._relative_offset = 1
     builder.close()
     assert builder.record_count() == 1
+
+
+def test_a_sender_that_is_abandoned_ends() -> None:
+    assert isinstance(Sender.sender_task, property)
+    assert "except asyncio.CancelledError" in inspect.getsource(Sender._sender_routine)
+    assert callable(MessageAccumulator.fail_all)
 
 
 def test_the_assignor_begins_with_what_it_was_given() -> None:
