@@ -37,7 +37,7 @@ class Server(Block):
     ssl_mode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
     """Encryption and what is checked, as in libpq."""
     ssl_root_cert: str | None = None
-    """File with the certificates of authorities that `verify-ca` and `verify-full` trust; absent: those of the system."""
+    """File with the certificates of authorities that `verify-ca` and `verify-full` trust; absent: the system's."""
     connection_pool: ConnectionPool
     """Size of the pool and its time-outs."""
 
