@@ -27,6 +27,7 @@ from sitehub.rules.mapping import Mapping, MappingEntry
 from sitehub.rules.pace import Pace
 from sitehub.rules.retry import RetryPolicy, StatusRules
 from sitehub.rules.sync import SyncRule, SyncRules
+from sitehub.rules.templates import placeholders
 from sitehub.settings import Integration, Settings
 from sitehub.settings.secrets import is_placeholder, is_secret_place
 from sitehub.settings.transformations import transformations
@@ -68,7 +69,17 @@ def sync_rules(settings: Settings) -> SyncRules:
     """The real-time rules, compiled, with each target's mapping."""
     configuration = settings.configuration
     rules = [
-        SyncRule(rule.trigger, rule.action, rule.endpoint, rule.method, rule.data_template, rule.condition, rule.target)
+        SyncRule(
+            rule.trigger,
+            rule.action,
+            rule.endpoint,
+            rule.method,
+            rule.data_template,
+            rule.condition,
+            rule.target,
+            {_named(name): text for name, text in rendered(configuration.integrations[rule.target].headers).items()},
+            rendered(configuration.integrations[rule.target].query),
+        )
         for rule in configuration.realtime_sync_rules
     ]
     mappings = {target: Mapping(entries, transformations()) for target, entries in mapping_entries(settings).items()}
@@ -153,12 +164,23 @@ def _extra(settings: Settings, block: Integration, path: str) -> Fixed | str:
     shown = set[str]()
     for part, given in (("headers", block.headers), ("query", block.query)):
         for name, written in given.items():
+            if name in rendered(given):
+                continue  # it comes with each command
             if (value := settings.live_secret(path, part, name)) is None:
                 return f"{path}.{part}.{name}"
-            parts[part][FIELDS_OF_CALLS.get(name.lower(), name) if part == "headers" else name] = value
+            parts[part][_named(name) if part == "headers" else name] = value
             if not is_secret_place((path, part, name)) and not is_placeholder(written):
                 shown.add(name)
     return Fixed(parts["headers"], parts["query"], shown=frozenset(shown))
+
+
+def rendered(given: dict[str, str]) -> dict[str, str]:
+    """Those headers or parameters that are templates."""
+    return {name: text for name, text in given.items() if any(placeholders(text))}
+
+
+def _named(header: str) -> str:
+    return FIELDS_OF_CALLS.get(header.lower(), header)
 
 
 FIELDS_OF_CALLS = {name.lower(): name for name in ("Accept", "Content-Type", "User-Agent")}

@@ -88,13 +88,15 @@ class Target:
         WithheldError if `may_send` said no: then nothing was sent, or an earlier try only.
         """
         headers = {
+            **{name: _header(value) for name, value in command.headers.items()},
             "Idempotency-Key": _header(command.command_id),
             "X-Correlation-ID": _header(command.event_id),
             "X-Sitehub-Config": command.config_id,
         }
         body = orjson.dumps(command.body)
         body = b"" if body == NO_DOCUMENT else body
-        return await self.request(command.method, command.path, headers, body, repeated=repeated, may_send=may_send)
+        path = _with_query(command.path, command.query) if command.query else command.path
+        return await self.request(command.method, path, headers, body, repeated=repeated, may_send=may_send)
 
     async def request(
         self,
@@ -138,7 +140,7 @@ class Target:
         settings = self.settings
         proof = await settings.credentials.prove(body, time.time())
         if parameters := {**settings.query, **proof.query}:
-            path += f"{'&' if '?' in path else '?'}{urlencode(parameters)}"
+            path = _with_query(path, parameters)
         fields = {**self._headers, **proof.headers, **headers}
         response = await self._pool.request(method, path, fields, body, settings.timeout_seconds, may_send=may_send)
         text = _text(response)
@@ -161,6 +163,10 @@ def _status_in_body(text: str) -> int | None:
             case {"error": {"code": int(code)}}:
                 return UNAUTHORIZED if code in REFUSED_TOKENS else code if code in HTTP_ERRORS else SERVER_ERROR
     return None
+
+
+def _with_query(path: str, parameters: dict[str, str]) -> str:
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(parameters)}"
 
 
 def _header(text: str) -> str:

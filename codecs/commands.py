@@ -15,6 +15,8 @@ SCHEMA = fastavro.parse_schema(orjson.loads(read("command.avsc")))
 KNOWN_LENGTHS = 2_048
 LENGTHS = tuple(encode_number(length) for length in range(KNOWN_LENGTHS))
 """Of texts, as they are written before them; longer ones are rare."""
+NOTHING = b"\x00"
+"""An empty map. A command of an older hub ends before its two maps: read as if they were there."""
 
 
 def encode_command(command: Command) -> bytes:
@@ -36,7 +38,15 @@ def encode_command(command: Command) -> bytes:
         length = len(text)
         parts += (LENGTHS[length] if length < KNOWN_LENGTHS else encode_number(length), text)
     parts += (encode_number(command.source_partition), encode_number(command.source_offset))
+    parts += (_encode_map(command.headers), _encode_map(command.query))
     return b"".join(parts)
+
+
+def _encode_map(texts: dict[str, str]) -> bytes:
+    if not texts:
+        return NOTHING
+    encoded = [text.encode() for pair in texts.items() for text in pair]
+    return b"".join([encode_number(len(texts)), *(encode_number(len(one)) + one for one in encoded), NOTHING])
 
 
 def decode_command(value: bytes) -> Command:
@@ -47,7 +57,7 @@ def decode_command(value: bytes) -> Command:
 
 def decode_for_call(value: bytes) -> Command:
     """The command with its body as JSON that `orjson` writes as it is: a call needs no more of it."""
-    fields: dict[str, Any] = fastavro.schemaless_reader(BytesIO(value), SCHEMA, None)
+    fields: dict[str, Any] = fastavro.schemaless_reader(BytesIO(value + 2 * NOTHING), SCHEMA, None)
     fields["body"] = orjson.Fragment(fields["body"])
     return Command(**fields)
 

@@ -21,3 +21,7 @@ class Command(msgspec.Struct, frozen=True):
     source_topic: str
     source_partition: int
     source_offset: int
+    headers: dict[str, str] = {}
+    """Of the call, beside those that every call to the target has."""
+    query: dict[str, str] = {}
+    """Parameters of the address, in the same way."""

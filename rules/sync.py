@@ -13,7 +13,7 @@ from sitehub.rules.conditions import CONDITIONS, Condition
 from sitehub.rules.events import Event
 from sitehub.rules.mapping import Mapping, changed_names
 from sitehub.rules.site import Site, Waiting
-from sitehub.rules.templates import Renderer, compile_body, compile_path, placeholders
+from sitehub.rules.templates import Renderer, compile_body, compile_path, compile_texts, placeholders
 
 CREATING = "site_created"
 """While a rule with this trigger waits, the site's other rules for its target wait with it."""
@@ -30,6 +30,9 @@ class SyncRule:
     data_template: Any
     condition: str | None = None
     target: str = "billing"
+    headers: Dictionary[str, str] = field(default_factory=dict)
+    """Templates of the target's headers and parameters: those that have placeholders."""
+    query: Dictionary[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -45,6 +48,8 @@ class _Compiled:
     rule: SyncRule
     path: Renderer
     body: Renderer
+    headers: Renderer
+    query: Renderer
     condition: Condition | None
     feeding: AbstractSet[str]
 
@@ -76,6 +81,8 @@ class SyncRules:
                 rule,
                 compile_path(rule.endpoint, mapping),
                 compile_body(rule.data_template, mapping),
+                compile_texts(rule.headers, mapping),
+                compile_texts(rule.query, mapping),
                 CONDITIONS[rule.condition] if rule.condition else None,
                 _feeding(rule.target, self.rules, mapping),
             )
@@ -121,29 +128,36 @@ class _Deciding:
     def apply(self, compiled: _Compiled, intent: Waiting) -> None:
         """Make the command that `intent` stands for, or let it wait: for names, or behind the target's create."""
         rule, missing = compiled.rule, list[str]()
-        path, body = compiled.path(self.site, missing), compiled.body(self.site, missing)
+        document = {
+            part: render(self.site, missing)
+            for part, render in (
+                ("path", compiled.path),
+                ("body", compiled.body),
+                ("headers", compiled.headers),
+                ("query", compiled.query),
+            )
+        }
         if not missing and rule.target not in self.blocked:
-            self.decision.commands.append(self._command(rule, intent, path, body))
+            self.decision.commands.append(self._command(rule, intent, document))
             return
         if rule.trigger == CREATING:
             self.blocked.add(rule.target)
         self.decision.waiting.append(msgspec.structs.replace(intent, missing=list(dict.fromkeys(missing))))
 
-    def _command(self, rule: SyncRule, intent: Waiting, path: str, body: Any) -> Command:
+    def _command(self, rule: SyncRule, intent: Waiting, rendered: Dictionary[str, Any]) -> Command:
         return Command(
             command_id=f"{intent.event_id}:{rule.action}",
             target=rule.target,
             action=rule.action,
             site_id=self.site.site_id,
             method=rule.method,
-            path=path,
-            body=body,
             event_id=intent.event_id,
             event_timestamp=intent.event_timestamp,
             config_id=self.config_id,
             source_topic=self.origin.topic,
             source_partition=self.origin.partition,
             source_offset=self.origin.offset,
+            **rendered,
         )
 
 
@@ -152,6 +166,6 @@ def _feeding(target: str, rules: Iterable[SyncRule], mapping: Mapping) -> Abstra
     names = set(mapping.feeding)
     for rule in rules:
         if rule.target == target:
-            for name in (*placeholders(rule.endpoint), *placeholders(rule.data_template)):
+            for name in placeholders([rule.endpoint, rule.data_template, dict(rule.headers), dict(rule.query)]):
                 names |= changed_names(name)
     return frozenset(names)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as Dictionary
 from typing import Any
 from urllib.parse import quote
 
@@ -51,6 +52,12 @@ def compile_body(template: Any, mapping: Mapping, key: str | None = None) -> Ren
 def compile_path(template: str, mapping: Mapping) -> Renderer:
     """A path: each placeholder's value is percent-encoded, so that it stays within its segment."""
     return _text(template, mapping, None, _as_segment, _as_path)
+
+
+def compile_texts(templates: Dictionary[str, str], mapping: Mapping) -> Renderer:
+    """Texts by name, as headers and parameters are: each placeholder's value is converted."""
+    renderers = [(name, _text(template, mapping, None, _as_text, str)) for name, template in templates.items()]
+    return lambda site, missing: {name: render(site, missing) for name, render in renderers}
 
 
 def _value(name: str, mapping: Mapping, key: str | None) -> Renderer:

@@ -11,6 +11,7 @@ from sitehub.settings.blocks import MAPPING_SUFFIX, SUFFIX, mappings, targets
 from sitehub.settings.integration import DEFAULT_TARGET
 from sitehub.settings.look import Fault, Place
 from sitehub.settings.mistakes import nearest
+from sitehub.settings.secrets import is_secret_place
 from sitehub.settings.transformations import transformations
 
 SHIPPED_TRIGGERS = frozenset({"contract_updated", "site_deleted"})
@@ -44,6 +45,17 @@ def rule_faults(document: dict[str, Any]) -> Iterator[Fault]:
             if same is not rule:
                 found = f"the trigger, action and target of rule {same.path[-1]} again"
                 yield (rule / "action").fault(found, "another action: calls of one action share an idempotency key")
+
+
+def part_faults(document: dict[str, Any]) -> Iterator[Fault]:
+    """Unknown placeholders in headers and parameters, and any in one that holds a secret: commands are kept."""
+    for target in targets(document):
+        block, known = Place((), document) / f"{target}{SUFFIX}", known_placeholders(document, target)
+        for text in (*(block / "headers"), *(block / "query")):
+            if is_secret_place(text.path) and PLACEHOLDER.search(text.text() or ""):
+                yield text.fault("a placeholder in a secret", "a secret as it is: what is rendered is kept in topics")
+            else:
+                yield from _placeholder_faults(text, known)
 
 
 def target_fault(place: Place, target: str, known: set[str]) -> Iterator[Fault]:

@@ -11,6 +11,7 @@ from sitehub.settings.mistakes import Mistake, dotted
 
 CHECKS = (
     check_rules.rule_faults,
+    check_rules.part_faults,
     check_rules.mapping_faults,
     check_targets.name_faults,
     check_targets.authentication_faults,

@@ -81,9 +81,9 @@ class Integration(Block):
     rate_limit: RateLimit | None = None
     """Pace of calls; absent: as fast as the target answers."""
     headers: dict[HeaderName, str] = {}
-    """Headers that each call carries."""
+    """Headers that each call carries; texts with placeholders are rendered for its site."""
     query: dict[Name, str] = {}
-    """Parameters that each address carries."""
+    """Parameters that each address carries; texts with placeholders are rendered for its site."""
     on_null: Literal["omit", "send", "dead_letter"] = "omit"
     """What becomes of a null within a document: its member is left out, it is sent, or the command is a dead letter."""
     on_rejected: Literal["dead_letter", "park_site"] = "dead_letter"

@@ -6,7 +6,7 @@ from typing import Any
 
 from sitehub.rules.mapping import MappingEntry
 from sitehub.settings.blocks import MAPPING_SUFFIX, mappings, targets
-from sitehub.settings.check_rules import known_fields, rule_faults
+from sitehub.settings.check_rules import known_fields, part_faults, rule_faults
 from sitehub.settings.effective import config_id
 from sitehub.settings.mistakes import dotted, nearest
 from sitehub.settings.settings import Settings
@@ -93,5 +93,5 @@ def _listed(known: Iterable[str]) -> str:
 
 def _rule_mistakes(document: dict[str, Any]) -> Iterator[MappingMistake]:
     """Rules that name what only the former mapping gave: they would wait for ever."""
-    for fault in rule_faults(document):
+    for fault in (*rule_faults(document), *part_faults(document)):
         yield MappingMistake("rule", f"{dotted(fault.path)}: {fault.found} would be left without a mapping")

@@ -277,7 +277,7 @@ async def test_an_answer_of_a_failure_is_kept_without_secrets_and_configured_mem
         {f"{VARIABLE}AUTHENTICATION__PASSWORD": SECRET, f"{VARIABLE}QUERY__TENANT_KEY_FILE": str(file)},
         authentication={"type": "basic", "username": "hub", "password": "[encrypted_password]"},
         headers={"content-type": "application/vnd.billing+json", "X-Region": "west"},
-        query={"tenant_key": "[encrypted_key]", "f": "json"},
+        query={"tenant_key": "[encrypted_key]", "f": "json", "site": "{{site_id}} comes with each command"},
         masked_fields=["iban"],
     )
     answer = {"asked": f"first-tenant west json {SECRET}", "iban": "DE02"}

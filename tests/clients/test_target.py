@@ -85,6 +85,15 @@ async def test_a_call_carries_its_document_its_ids_and_the_key() -> None:
     assert orjson.loads(request.body) == COMMAND.body
 
 
+async def test_a_commands_headers_and_parameters_go_with_it_and_forge_nothing() -> None:
+    given = {"X-Site": "a\r\nX-API-Key: forged", "Idempotency-Key": "another"}
+    (request,) = (await called(changed(headers=given, query={"q": "a&b", "r": ""}, path="/x?y=1"))).calls
+
+    assert request.head.split(" ")[1] == "/x?y=1&q=a%26b&r="
+    assert (request.headers["X-Site"], request.headers["Idempotency-Key"]) == ("a%0D%0AX-API-Key: forged", "e1:create")
+    assert request.headers["X-API-Key"] == "secret"
+
+
 async def test_a_call_without_a_document_has_no_body() -> None:
     (request,) = (await called(changed(method="DELETE", body=None))).calls
 

@@ -46,12 +46,18 @@ def test_a_command_is_byte_by_byte_what_fastavro_writes(text: str, partition: in
 
 
 def test_every_field_of_a_command_stands_in_its_schema_in_this_order() -> None:
-    command = Command("a", "b", "c", "d", "e", "f", ["g"], "h", "i", "j", "k", 1, 2)
+    command = Command("a", "b", "c", "d", "e", "f", ["g"], "h", "i", "j", "k", 1, 2, {"l": "ä", "m": ""}, {"n": "o"})
     expected = BytesIO()
     fastavro.schemaless_writer(expected, SCHEMA, {**msgspec.structs.asdict(command), "body": b'["g"]'})
 
     assert encode_command(command) == expected.getvalue()
     assert decode_command(expected.getvalue()) == command
+
+
+def test_a_command_of_an_older_hub_has_neither_headers_nor_parameters() -> None:
+    command = Command("a", "b", "c", "d", "e", "f", ["g"], "h", "i", "j", "k", 1, 2)
+
+    assert decode_command(encode_command(command).removesuffix(b"\x00\x00")) == command
 
 
 @pytest.mark.parametrize("offset", [2**63, -(2**63) - 1])

@@ -219,3 +219,34 @@ def test_a_site_that_no_rule_speaks_of_calls_nobody() -> None:
     site, _ = step(None, created(territory_id="t1"))
 
     assert step(site, event("site_deleted", 2))[1] == Decision()
+
+
+def test_headers_and_parameters_are_rendered_as_texts_and_waited_for() -> None:
+    headers, query = {"X-Site": "site {{site_id}}", "X-Address": "{{address}}"}, {"region": "{{territory_id}}"}
+    rule = SyncRule("site_created", "create", "/customers", "POST", {}, headers=headers, query=query)
+    rules = SyncRules([rule], {}, "c0ffee")
+
+    def decided(**site_data: Any) -> Decision:
+        change = event("site_created", 1, site_data=site_data)
+        applied = fold(None, change, NOW, 7)
+        assert isinstance(applied, Applied)
+        return rules.decide(applied.site, change, applied.changed, NOW, ORIGIN)
+
+    (command,) = decided(territory_id="a&b", address={"street": "1"}).commands
+    assert command.headers == {"X-Site": "site a/b", "X-Address": '{"street":"1"}'}
+    assert command.query == {"region": "a&b"}
+    (waiting,) = decided().waiting
+    assert waiting.missing == ["address", "territory_id"]
+
+
+def test_what_only_a_header_shows_is_relevant_for_the_target() -> None:
+    condition = "billing_relevant_fields_changed"
+    rule = SyncRule("site_updated", "tell", "/x", "PUT", {}, condition, headers={"X-Name": "{{site_name}}"})
+    site, _ = step(None, created(territory_id="t1"))
+    change = updated(2, name="New")
+    applied = fold(site, change, NOW, 7)
+    assert isinstance(applied, Applied)
+
+    decision = SyncRules([rule], {}, "c0ffee").decide(applied.site, change, applied.changed, NOW, ORIGIN)
+
+    assert [command.headers for command in decision.commands] == [{"X-Name": "New"}]
