@@ -299,6 +299,31 @@ async def test_no_more_is_read_than_may_be_open(metrics: Metrics, monkeypatch: p
     assert target.calls[3] == "e4"
 
 
+@pytest.mark.parametrize(("limit", "most"), [("MAX_HELD", 3), ("MAX_HELD_BYTES", 3 * len(record(1).value))])
+async def test_what_is_superseded_takes_no_room_in_what_may_be_held(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
+) -> None:
+    """Of a site whose first call hangs only that and the newest document are held, however many came between."""
+    monkeypatch.setattr(module, limit, most)
+    partition, target = FakePartition(record(1)), FakeTarget()
+    target.gate.clear()
+    async with running(loop(target, metrics, coalesced=frozenset({"update"})), partition):
+        await until(lambda: target.calls == ["e1"])
+        for number in range(2, 9):
+            partition.come(record(number))
+        await until(lambda: partition.takes == 9)
+        partition.come(record(9, "s2"))
+        partition.come(record(10, "s3"))
+        await until(lambda: target.calls == ["e1", "e9"])
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert partition.takes == 9  # e1, e8 and e9 are held
+        target.gate.set()
+        await until(lambda: partition.next_offset == 11)
+
+    assert target.calls[2:] in (["e10", "e8"], ["e8", "e10"])
+
+
 async def test_a_partition_that_is_full_of_failing_commands_can_be_given_up(
     metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
