@@ -24,7 +24,8 @@ class Mode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (`dribble`), a closed connection (`close`) or one that is reset (`reset`). With `applied` the call takes effect
     before the fault: the caller can't know.
 
-    `paths` limits `fail` to paths that contain one of these texts, `times` to the first so many calls with the same
+    `paths` limits the mode to calls whose path or site contains one of these texts; of several modes, set as a list,
+    the first that fits holds for a call, and else `ok`. `times` limits `fail` to the first so many calls with the same
     idempotency key, and `flap_ms` to every second period of that length. A bearer token is taken for `token_life_ms`,
     whatever its answer said.
     """
@@ -47,9 +48,13 @@ class Mode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         latency_ms = self.latency_ms if self.latency_ms is not None else SLOW_MS * (self.mode == "slow")
         return (latency_ms + self.jitter_ms * random.random()) / 1000
 
-    def fails(self, path: str, random: Random, *, before: int = 0, now: float = 0.0) -> bool:
+    def fits(self, path: str, site_id: str | None) -> bool:
+        """Tell whether it holds for a call."""
+        return not self.paths or any(part in path or part in (site_id or "") for part in self.paths)
+
+    def fails(self, random: Random, *, before: int = 0, now: float = 0.0) -> bool:
         """Tell whether this call gets the fault; `before` calls with its key have got it, `now` is in seconds."""
-        if self.mode != "fail" or (self.paths and not any(part in path for part in self.paths)):
+        if self.mode != "fail":
             return False
         if self.times is not None and before >= self.times:
             return False

@@ -33,16 +33,21 @@ class Target:
     api_key: str
     journal: Journal | None = None
     billing: Billing = field(default_factory=Billing)
-    mode: Mode = field(default_factory=Mode)
+    modes: list[Mode] = field(default_factory=lambda: [Mode()])
     log: CallLog = field(default_factory=CallLog)
     random: Random = field(default_factory=lambda: Random(1))
     tokens: Tokens = field(default_factory=Tokens)
     faults: Counter[str | None] = field(default_factory=Counter)
     """By idempotency key, since the mode was set."""
 
-    def behave(self, mode: Mode) -> None:
-        """From now on as `mode` says."""
-        self.mode = mode
+    @property
+    def mode(self) -> Mode:
+        """The first, which holds for what is no call too."""
+        return self.modes[0]
+
+    def behave(self, modes: list[Mode]) -> None:
+        """From now on as `modes` say."""
+        self.modes = modes or [Mode()]
         self.faults.clear()
 
     def restore(self) -> None:
@@ -73,7 +78,7 @@ class Target:
         return web.json_response({"status": "ok"})
 
     async def _answer(self, request: web.Request, call: Call) -> web.StreamResponse:
-        mode = self.mode
+        mode = next((one for one in self.modes if one.fits(call.path, call.site_id)), Mode())
         if mode.mode == "down":
             close(request)
         if not self._authorized(request.headers):
@@ -82,7 +87,7 @@ class Target:
                 Answer(call.status, {"status": call.status, "detail": f"{API_KEY_HEADER} is missing or wrong"})
             )
         before = self.faults[call.idempotency_key]
-        fails = mode.fails(call.path, self.random, before=before, now=call.started)
+        fails = mode.fails(self.random, before=before, now=call.started)
         self.faults[call.idempotency_key] += fails
         answer = self._apply(call) if not fails or mode.applied else None
         await asyncio.sleep(mode.latency_seconds(self.random))
@@ -109,10 +114,11 @@ class Target:
 async def _control(request: web.Request) -> web.Response:
     target = request.app[TARGET]
     try:
-        target.behave(msgspec.json.decode(await request.read(), type=Mode))
+        told = msgspec.json.decode(await request.read(), type=Mode | list[Mode])
     except msgspec.MsgspecError as error:
         return web.json_response({"detail": str(error)}, status=HTTPStatus.BAD_REQUEST)
-    return web.json_response(msgspec.to_builtins(target.mode))
+    target.behave([told] if isinstance(told, Mode) else told)
+    return web.json_response(msgspec.to_builtins(told))
 
 
 async def _stats(request: web.Request) -> web.Response:

@@ -39,7 +39,7 @@ def run(port: int, api_key: str, data: Path | None, as_json: bool) -> None:  # n
     """Serve the billing system's endpoints until SIGTERM or Ctrl-C. Prints `ready HOST:PORT`.
 
     POST /_control sets the behaviour, for example {"mode": "fail", "status": 503, "fail_rate": 0.2},
-    {"mode": "slow", "latency_ms": 500}, {"mode": "down"} or {"mode": "ok"}. GET /_stats,
+    {"mode": "slow", "latency_ms": 500}, {"mode": "down"} or {"mode": "ok"}, or a list of such. GET /_stats,
     /_calls?since=N and /_customers tell what came in.
     """
     journal = Journal(data / "billing.ndjson") if data else None

@@ -145,10 +145,10 @@ class Hub:
             calls: list[dict[str, Any]] = json.loads(response.read())
         return calls
 
-    def control(self, **mode: Any) -> None:
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.targets_port}/_control", json.dumps(mode).encode(), method="POST"
-        )
+    def control(self, *modes: dict[str, Any], **mode: Any) -> None:
+        """One mode of the target, or several."""
+        told = json.dumps(modes or mode).encode()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.targets_port}/_control", told, method="POST")
         request.add_header("Content-Type", "application/json")
         urllib.request.urlopen(request, timeout=5).close()  # noqa: S310
 

@@ -17,8 +17,8 @@ def renamed(site: int, number: int) -> tuple[bytes, bytes]:
     return event("site_updated", site, number, changed_fields=["name"], new_values={"name": name})
 
 
-def event(kind: str, site: int, number: int, **payload: Any) -> tuple[bytes, bytes]:
-    site_id = f"site-{site}"
+def event(kind: str, site: int, number: int, *, prefix: str = "site-", **payload: Any) -> tuple[bytes, bytes]:
+    site_id = f"{prefix}{site}"
     head = {"event_type": kind, "event_id": f"{site_id}:{number}", "event_timestamp": "2026-11-24T01:00:00Z"}
     return site_id.encode(), json.dumps({**head, "site_id": site_id, **payload}).encode()
 

@@ -140,9 +140,24 @@ async def test_only_the_first_calls_with_a_key_fail(client: Client) -> None:
     assert [(await post(client, key)).status for key in ("k1", "k1", "k2", "k2", "k2")] == [401, 201, 401, 200, 200]
 
 
+async def test_of_several_modes_the_first_that_fits_a_call_holds(client: Client) -> None:
+    modes = [
+        {"mode": "fail", "status": 503, "paths": ["x-"]},
+        {"mode": "fail", "status": 404, "paths": ["/customers/"]},
+    ]
+    assert (await client.post("/_control", json=modes)).status == 200
+    made = [
+        ("POST", "/customers", {"customer_id": "x-1"}),
+        ("PUT", "/customers/x-1", {}),
+        ("PUT", "/customers/y-1", {}),
+    ]
+    statuses = [(await client.request(how, path, json=body, headers=KEY)).status for how, path, body in made]
+    assert [*statuses, (await post(client)).status] == [503, 503, 404, 201]
+
+
 @pytest.mark.parametrize(("now", "fails"), [(0.0, True), (0.9, True), (1.0, False), (1.9, False), (2.0, True)])
 def test_a_flapping_target_fails_every_second_period(now: float, fails: bool) -> None:  # noqa: FBT001 -- expected
-    assert Mode(mode="fail", flap_ms=1000).fails("/x", Random(1), now=now) is fails
+    assert Mode(mode="fail", flap_ms=1000).fails(Random(1), now=now) is fails
 
 
 async def test_a_token_is_taken_as_long_as_it_lives(client: Client) -> None:
