@@ -11,12 +11,14 @@ from mode import Service
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
+from sitehub.agents.database import Database
 from sitehub.agents.delivery import delivery_loop
 from sitehub.agents.delivery_records import breaker_message
 from sitehub.agents.gate import TargetGate
 from sitehub.agents.hub_channel import HubChannel
 from sitehub.agents.mapping_in_force import MappingInForce
 from sitehub.agents.mapping_watch import MappingWatch
+from sitehub.agents.read_model import ReadModel
 from sitehub.agents.sites import RulesInForce
 from sitehub.agents.target_delivery import Delivery
 from sitehub.agents.target_keeper import TargetKeeper
@@ -25,11 +27,12 @@ from sitehub.agents.web_server import WebServer
 from sitehub.clients.target import Target
 from sitehub.engine.app import EngineApp
 from sitehub.engine.source import Handover, Source, fold
-from sitehub.postgres_wiring import database_address
+from sitehub.postgres_wiring import database_address, database_pools, read_model
 from sitehub.rules.times import rfc3339
 from sitehub.settings import Settings
 from sitehub.stores.kept_mapping import KeptMapping
 from sitehub.stores.postgres.address import Address
+from sitehub.stores.postgres.pool import Pools
 from sitehub.stores.sites import SiteTables
 from sitehub.telemetry.metrics import Metrics
 from sitehub.topics.declared import SITE_EVENTS, deliveries_of, names_of
@@ -66,6 +69,8 @@ class HubApp(EngineApp):
         self.targets: dict[str, Target] = {}
         self.deliveries: dict[str, Delivery] = {}
         self.gates: dict[str, TargetGate] = {}
+        self.pools: Pools | None = None
+        self.read_model: ReadModel | None = None
         self._names = names_of(settings)
         self._rules = RulesInForce(sync_rules(settings))
         self._database = database_address(settings, "primary")
@@ -89,19 +94,34 @@ class HubApp(EngineApp):
         self._add_sites()
         for name in sorted(self._rules.current.targets):
             self._add_target(name)
+        self._add_database()
         self.metrics.recovery_seconds_left.set_function(lambda: self.engine.recovery.seconds_left or 0.0)
         self._host, self._port = host, port
 
     def on_init_dependencies(self) -> Iterable[Any]:
         """The HTTP view and the targets' connections start before Kafka, and stop after it."""
         keeper = TargetKeeper(self.deliveries, self.gates, self.channel, self.metrics)
-        return [*self._mapping_watch(), Connections(self), self.channel, keeper, *super().on_init_dependencies()]
+        streams = [Connections(self), self.channel, keeper, *super().on_init_dependencies()]
+        return [*self._mapping_watch(), *self._readers(), *streams]
 
     def _mapping_watch(self) -> Iterable[Service]:
         """First of all: no batch is to be decided by the configuration's mapping if the database has another."""
         if isinstance(self._database, Address):
             trail = audit_trail(self.settings, f"worker:{self.channel.worker}")
             yield MappingWatch(self._database, self.mapping, mapping_entries(self.settings), trail)
+
+    def _readers(self) -> Iterable[Service]:
+        """What runs beside the streams and is never needed by them."""
+        if self.pools is not None and self.read_model is not None:
+            yield from (Database(self.pools), self.read_model)
+
+    def _add_database(self) -> None:
+        pools = database_pools(self.settings, self.metrics)
+        if isinstance(pools, str):
+            self.off["read model"] = pools
+            return
+        self.pools = pools
+        self.read_model = read_model(self.settings, pools, self.metrics)
 
     def _add_sites(self) -> None:
         settings, names = self.settings, self._names
@@ -186,9 +206,11 @@ class HubApp(EngineApp):
         targets = self._targets()
         is_balanced = not any(target["accounting"]["difference"] for target in targets)
         troubles = {f"{tp.topic}-{tp.partition}": error for tp, error in self.engine.troubles.items()}
-        kafka = self.broker_watch
+        kafka, postgres = self.broker_watch, self.read_model
+        outages = [kafka.trouble, postgres.trouble if postgres is not None else None]
+        is_well = is_balanced and not troubles and not any(outages) and not self.mapping.is_stale
         return {
-            "status": "degraded" if troubles or kafka.trouble or self.mapping.is_stale or not is_balanced else "ok",
+            "status": "ok" if is_well else "degraded",
             "app_id": self.settings.app_id,
             "config_id": self.mapping.settings.config_id,
             "mapping": self.mapping.report(),
@@ -197,6 +219,10 @@ class HubApp(EngineApp):
             "standbys": sorted(f"{table}-{number}" for table, number in self.engine.tables.standbys),
             "troubles": troubles,
             "kafka": {"error": kafka.trouble, "since": rfc3339(kafka.since) if kafka.since else None},
+            "postgres": {
+                "error": postgres.trouble if postgres else None,
+                "since": rfc3339(postgres.since) if postgres and postgres.since else None,
+            },
             "breakers": self._breakers(),
             "targets": targets,
             "off": self.off,

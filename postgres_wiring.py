@@ -1,12 +1,21 @@
 """From settings to what the parts that use PostgreSQL take."""
 
-from typing import Literal
+from typing import Any, Literal
 
+import asyncpg
+
+from sitehub.agents.read_model import ReadModel
 from sitehub.settings import Settings
 from sitehub.stores.postgres.address import Address
+from sitehub.stores.postgres.migrate import MigrationError, carried, pending
 from sitehub.stores.postgres.pool import Pool, Pools
-from sitehub.stores.postgres.schema import Schema
+from sitehub.stores.postgres.result_rows import ResultRows
+from sitehub.stores.postgres.schema import Schema, prepare
+from sitehub.stores.postgres.sink import Sink
+from sitehub.stores.postgres.site_rows import SiteRows
 from sitehub.telemetry.metrics import Metrics
+from sitehub.topics.declared import names_of
+from sitehub.wiring import kafka_client
 
 SAMPLES_KEPT = "30 days"
 
@@ -61,6 +70,30 @@ def database_schema(settings: Settings) -> Schema:
         "metric_samples": _interval(monitoring.retention_period) if monitoring is not None else SAMPLES_KEPT,
     }
     return Schema(block.primary.username, replica.username, retention)
+
+
+def read_model(settings: Settings, pools: Pools, metrics: Metrics) -> ReadModel:
+    """What writes PostgreSQL."""
+    names, schema = names_of(settings), database_schema(settings)
+    sinks: dict[str, Sink[Any]] = {names.changelog("sites"): SiteRows(), names.sync_results: ResultRows()}
+
+    async def prepare_schema(connection: Any) -> list[str]:
+        """A worker that may not change the schema finds it as its owner has made it, or says what the owner must do."""
+        try:
+            if not await pending(connection, carried()):
+                return []
+            return (await prepare(connection, schema)).applied
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise MigrationError(f"{error}: run sitehub database migrate as the owner of the schema") from error
+
+    return ReadModel(
+        client=kafka_client(settings),
+        consumer=f"{settings.app_id}-read-model",
+        sinks=sinks,
+        pools=pools,
+        prepare=prepare_schema,
+        metrics=metrics,
+    )
 
 
 def _interval(period: str) -> str:

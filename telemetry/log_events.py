@@ -12,6 +12,12 @@ EventName = Literal[
     "mapping_refused",
     "mapping_unreachable",
     "part_off",
+    "partitions_dropped",
+    "read_model_interrupted",
+    "read_model_refused",
+    "read_model_resumed",
+    "read_model_superseded",
+    "schema_migrated",
     "topics_created",
     "worker_starting",
     "worker_stopped",
@@ -42,6 +48,18 @@ LOG_EVENTS: dict[EventName, LogEvent] = {
         logging.WARNING, "the database does not answer, as `error` says: the mapping from `source` stays in force"
     ),
     "part_off": LogEvent(logging.WARNING, "`part` does not run: its block or its secret is absent, as `why` says"),
+    "partitions_dropped": LogEvent(logging.INFO, "`partitions` in PostgreSQL were kept long enough"),
+    "read_model_interrupted": LogEvent(
+        logging.WARNING, "nothing can be written to PostgreSQL, as `error` says; tried again, the streams go on"
+    ),
+    "read_model_refused": LogEvent(
+        logging.ERROR, "the record at `topic`, `partition`, `offset` with `key` has no place in PostgreSQL: `why`"
+    ),
+    "read_model_resumed": LogEvent(logging.INFO, "PostgreSQL is written again; what stood in the way was `error`"),
+    "read_model_superseded": LogEvent(
+        logging.WARNING, "another worker has written what this one had of `partitions`: nothing was written twice"
+    ),
+    "schema_migrated": LogEvent(logging.INFO, "the `steps` of the schema were missing and are there now"),
     "topics_created": LogEvent(logging.INFO, "`topics` were missing and are there now"),
     "worker_starting": LogEvent(logging.INFO, "a worker of `app_id` starts, with configuration `config_id`, at `url`"),
     "worker_stopped": LogEvent(logging.INFO, "the worker has let go of everything"),

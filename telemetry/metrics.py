@@ -105,4 +105,11 @@ class Metrics:
         )
 
     def _declare_postgres(self) -> None:
+        self.read_model_rows = self._counter("read_model_rows", "Records that were written to PostgreSQL", "topic")
+        self.read_model_refused = self._counter(
+            "read_model_refused", "Records that PostgreSQL can't hold; the log names each", "topic"
+        )
+        self.read_model_lag = self._gauge(
+            "read_model_lag_records", "Offsets of this worker's share that are not in PostgreSQL yet", "topic"
+        )
         self.replica_up = self._gauge("replica_up", "Whether the read replica answers; if not, the primary is read")

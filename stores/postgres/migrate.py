@@ -62,6 +62,8 @@ async def migrate(connection: Any, steps: Sequence[Migration]) -> list[str]:
         for step in missing:
             try:
                 await connection.execute(step.sql)
+            except asyncpg.InsufficientPrivilegeError:
+                raise
             except asyncpg.PostgresError as error:
                 raise MigrationError(f"{step.name}: {error}") from error
             await connection.execute(statement("record_migration"), step.version, step.name, step.checksum)

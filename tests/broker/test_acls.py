@@ -20,7 +20,9 @@ from sitehub.dev.kafka import EmbeddedKafka, free_port
 from sitehub.dev.kafka_settings import HOST
 from sitehub.dev.names import Names
 from sitehub.tests.broker.hub import Hub, eventually, get
+from sitehub.tests.broker.read_model import sites_of
 from sitehub.tests.broker.site_events import all_ended, check_calls, created
+from sitehub.tests.postgres.conftest import SECRETS, Database
 
 USER, PASSWORD = "hub", "correct horse"
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -67,16 +69,17 @@ def documented(prefix: str, app_id: str) -> list[AclBinding]:
 
 
 def test_the_documented_rights_are_enough_and_a_missing_one_is_told(
-    strict: EmbeddedKafka, names: Names, tmp_path: Path
+    strict: EmbeddedKafka, postgres: Database, names: Names, tmp_path: Path
 ) -> None:
     hub = Hub(strict.bootstrap, names.topic(""), tmp_path)
     admin = AdminClient({"bootstrap.servers": strict.bootstrap})
     bindings = documented(hub.prefix, f"{hub.prefix}app")
-    assert len(bindings) == 12
+    assert len(bindings) == 14
     for made in admin.create_acls(bindings).values():
         made.result(30)
     topics = {topic: {"replication_factor": 1} for topic in ("customer-sites-events", "territory-events")}
     hub.overlay = {
+        **postgres.overlay,
         "kafka_config": {
             "bootstrap_servers": [f"{HOST}:{strict.extra['login port']}"],
             "security_protocol": "SASL_PLAINTEXT",
@@ -84,9 +87,9 @@ def test_the_documented_rights_are_enough_and_a_missing_one_is_told(
             "sasl_username": USER,
             "topic_prefix": hub.prefix,
             "topics": topics,
-        }
+        },
     }
-    hub.secrets = {"SITEHUB_SECRET_KAFKA_CONFIG__SASL_PASSWORD": PASSWORD}
+    hub.secrets = {**SECRETS, "SITEHUB_SECRET_KAFKA_CONFIG__SASL_PASSWORD": PASSWORD}
     hub.start_targets()
     try:
         hub.start_worker("worker")
@@ -94,6 +97,7 @@ def test_the_documented_rights_are_enough_and_a_missing_one_is_told(
         hub.publish([created(site) for site in range(SITES)])
         eventually(lambda: all_ended(hub, SITES), 60, "all delivered")
         check_calls(hub, SITES)
+        eventually(lambda: len(sites_of(postgres)) == SITES, 30, "all sites in PostgreSQL")
         assert hub.terminate("worker") == 0
 
         writes = AclBindingFilter(

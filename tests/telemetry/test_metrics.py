@@ -45,6 +45,9 @@ def declared(of: Metrics) -> list[MetricWrapperBase]:
         ("partition_failures", ["topic"], "sitehub_partition_failures_total"),
         ("recovered_rows", [], "sitehub_recovery_rows_total"),
         ("recovery_remaining", [], "sitehub_recovery_remaining_rows"),
+        ("read_model_rows", ["topic"], "sitehub_read_model_rows_total"),
+        ("read_model_refused", ["topic"], "sitehub_read_model_refused_total"),
+        ("read_model_lag", ["topic"], "sitehub_read_model_lag_records"),
         ("replica_up", [], "sitehub_replica_up"),
     ],
 )
