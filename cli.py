@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from sitehub.audit_command import audit
 from sitehub.database_command import database
 from sitehub.dead_letters_command import dead_letters
 from sitehub.dev.broker_command import broker
@@ -35,6 +36,7 @@ def main() -> None:
 
 
 for command in (
+    audit,
     broker,
     check_config,
     database,

@@ -1,24 +1,20 @@
 """`sitehub mapping`: how a site's fields become a target's, while workers run."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import asyncpg
 import click
 import orjson
 from aiokafka.errors import KafkaError
 
-from sitehub.postgres_wiring import database_address
+from sitehub.database_question import ask, configured
 from sitehub.rules.mapping import MappingEntry
-from sitehub.settings import ConfigurationError, Settings, load_settings
+from sitehub.settings import Settings
 from sitehub.settings.mapping import MappingMistake, with_mapping
 from sitehub.stores.postgres import mapping as table
-from sitehub.stores.postgres.address import Unreachable, connect
 from sitehub.stores.postgres.mapping import Entries
 from sitehub.wiring import audit_trail, mapping_entries
 
-Found = TypeVar("Found")
 Change = Callable[[Any, Entries], Awaitable[None]]
 """Changes the table, given what is active."""
 
@@ -36,13 +32,13 @@ def mapping_group() -> None:
 @json_option
 def list_command(target: str | None, every: bool, as_json: bool) -> None:  # noqa: FBT001 -- click hands options by name
     """Show the mapping of the database, and whether workers can take it. Exit code 1 if it has mistakes."""
-    settings = _settings()
+    settings = configured()
 
     async def look(connection: Any) -> tuple[list[dict[str, Any]], Entries]:
         await _seed(connection, settings)
         return await table.every_row(connection, target), await table.active(connection)
 
-    rows, active = _ask(settings, look)
+    rows, active = ask(settings, look)
     rows = [row for row in rows if every or row["is_active"]]
     effective = with_mapping(settings, active)
     mistakes = [] if isinstance(effective, Settings) else [mistake.text for mistake in effective]
@@ -105,7 +101,7 @@ def disable(target: str, target_field: str, as_json: bool) -> None:  # noqa: FBT
 
 def _change(action: str, target: str, target_field: str, change: Change, *, as_json: bool) -> None:
     """Make the change if it adds no mistake, with its record in the audit log; nothing of it otherwise."""
-    settings = _settings()
+    settings = configured()
     if target not in (known := sorted(settings.configuration.integrations)):
         raise click.UsageError(f"the configuration has no {target}_integration; targets: {', '.join(known)}")
     trail = audit_trail(settings)
@@ -122,10 +118,14 @@ def _change(action: str, target: str, target_field: str, change: Change, *, as_j
             if old != new:
                 entity = f"{target}.{target_field}"
                 old_values, new_values = {"from": old}, {"from": new}
-                await trail.record(action, "mapping", entity, before=old_values, after=new_values, source="cli")
+                try:
+                    await trail.record(action, "mapping", entity, before=old_values, after=new_values, source="cli")
+                except KafkaError as error:
+                    text = f"not changed, because the audit log could not be written: {error}"
+                    raise click.ClickException(text) from None
         return {"target": target, "target_field": target_field, "before": old, "after": new, "config_id": found}
 
-    done = _ask(settings, make)
+    done = ask(settings, make)
     if as_json:
         _print_json(done)
     elif done["before"] == done["after"]:
@@ -156,36 +156,6 @@ def _giving(entries: Entries, target: str, target_field: str) -> list[dict[str, 
 
 async def _seed(connection: Any, settings: Settings) -> None:
     await table.seed(connection, mapping_entries(settings), settings.config_id)
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except ConfigurationError as error:
-        raise click.ClickException(f"the configuration has mistakes:\n{error}") from None
-
-
-def _ask(settings: Settings, question: Callable[[Any], Awaitable[Found]]) -> Found:
-    """The answer over a connection of its own; failures become one line."""
-    address = database_address(settings, "primary")
-    if isinstance(address, str):
-        raise click.ClickException(f"{address}: without a database the configuration's mapping holds")
-
-    async def ask() -> Found:
-        connection = await connect(address)
-        try:
-            return await question(connection)
-        finally:
-            await connection.close()
-
-    try:
-        return asyncio.run(ask())
-    except asyncpg.UndefinedTableError:
-        raise click.ClickException(f"PostgreSQL at {address} lacks the schema: sitehub database migrate") from None
-    except (*Unreachable, asyncpg.PostgresError) as error:
-        raise click.ClickException(f"PostgreSQL at {address}: {str(error) or type(error).__name__}") from None
-    except KafkaError as error:
-        raise click.ClickException(f"not changed, because the audit log could not be written: {error}") from None
 
 
 def _print_json(document: dict[str, Any]) -> None:

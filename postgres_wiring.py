@@ -5,14 +5,17 @@ from typing import Any, Literal
 import asyncpg
 
 from sitehub.agents.read_model import ReadModel
+from sitehub.rules.audit_chain import Head
 from sitehub.settings import Settings
 from sitehub.stores.postgres.address import Address
+from sitehub.stores.postgres.audit_rows import AuditRows
 from sitehub.stores.postgres.migrate import MigrationError, carried, pending
 from sitehub.stores.postgres.pool import Pool, Pools
 from sitehub.stores.postgres.result_rows import ResultRows
 from sitehub.stores.postgres.schema import Schema, prepare
 from sitehub.stores.postgres.sink import Sink
 from sitehub.stores.postgres.site_rows import SiteRows
+from sitehub.telemetry.logs import log
 from sitehub.telemetry.metrics import Metrics
 from sitehub.topics.declared import names_of
 from sitehub.wiring import kafka_client
@@ -75,7 +78,11 @@ def database_schema(settings: Settings) -> Schema:
 def read_model(settings: Settings, pools: Pools, metrics: Metrics) -> ReadModel:
     """What writes PostgreSQL."""
     names, schema = names_of(settings), database_schema(settings)
-    sinks: dict[str, Sink[Any]] = {names.changelog("sites"): SiteRows(), names.sync_results: ResultRows()}
+    sinks: dict[str, Sink[Any]] = {
+        names.changelog("sites"): SiteRows(),
+        names.sync_results: ResultRows(),
+        names.audit_log: AuditRows(_log_closed),
+    }
 
     async def prepare_schema(connection: Any) -> list[str]:
         """A worker that may not change the schema finds it as its owner has made it, or says what the owner must do."""
@@ -94,6 +101,11 @@ def read_model(settings: Settings, pools: Pools, metrics: Metrics) -> ReadModel:
         prepare=prepare_schema,
         metrics=metrics,
     )
+
+
+def _log_closed(head: Head) -> None:
+    """What an audit log that was made anew can be told from stands in another place too."""
+    log("audit_chain_closed", day=f"{head.day}", chain=head.chain, rows=head.rows, hash=head.hash.hex())
 
 
 def _interval(period: str) -> str:

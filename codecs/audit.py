@@ -12,8 +12,26 @@ LONGEST_TEXT = 500
 """Characters of an id in a record that is shortened, and of any that is looked up: an index takes no more."""
 KEPT_CHARACTERS = 400
 
+
+class EncodedAudit(msgspec.Struct, frozen=True):
+    """An audit record whose documents are JSON still."""
+
+    actor: str
+    at: str
+    action: str
+    entity_type: str
+    entity_id: str
+    site_id: str | None
+    before: msgspec.Raw
+    after: msgspec.Raw
+    correlation_id: str
+    source: str
+    config_id: str
+
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(AuditRecord).decode
+_read = msgspec.json.Decoder(EncodedAudit).decode
 
 
 def encode_audit(record: AuditRecord) -> bytes:
@@ -25,6 +43,11 @@ def encode_audit(record: AuditRecord) -> bytes:
 def decode_audit(value: bytes) -> AuditRecord:
     """The record that `encode_audit` wrote."""
     return _decode(value)
+
+
+def read_audit(value: bytes) -> EncodedAudit:
+    """The record with its documents as they were written; raises msgspec.MsgspecError."""
+    return _read(value)
 
 
 def short_text(text: str) -> str:

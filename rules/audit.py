@@ -67,12 +67,24 @@ def difference(before: Site | None, after: Site, changed: frozenset[str]) -> tup
         old |= {"deleted_at": before.deleted_at, "attributes": before.attributes, CONTRACT: before.contract_info}
         return old, new | {"attributes": after.attributes, CONTRACT: after.contract_info}
     if changed:
-        ordered = sorted(changed)
-        for values, site in ((old, before), (new, after)):
-            attributes, contract = site.attributes, site.contract_info
-            if found := {name: attributes[name] for name in ordered if name in attributes}:
-                values["attributes"] = found
-            if CONTRACT in changed:
-                names = [name.removeprefix(CONTRACT_FIELD) for name in ordered if name.startswith(CONTRACT_FIELD)]
-                values[CONTRACT] = {name: contract[name] for name in names if name in contract}
+        _add(changed, before.attributes, after.attributes, old, new)
+        if CONTRACT in changed:
+            fields = [name.removeprefix(CONTRACT_FIELD) for name in changed if name.startswith(CONTRACT_FIELD)]
+            old[CONTRACT] = {name: before.contract_info[name] for name in fields if name in before.contract_info}
+            new[CONTRACT] = {name: after.contract_info[name] for name in fields if name in after.contract_info}
     return old, new
+
+
+def _add(changed: Iterable[str], before: Values, after: Values, old: Values, new: Values) -> None:
+    """Put the changed attributes into `old` and `new`; plainly, for this is done for each event."""
+    was: Values = {}
+    became: Values = {}
+    for name in changed:
+        if name in before:
+            was[name] = before[name]
+        if name in after:
+            became[name] = after[name]
+    if was:
+        old["attributes"] = was
+    if became:
+        new["attributes"] = became

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 EventName = Literal[
+    "audit_chain_closed",
     "accounting_mismatch",
     "breaker_changed",
     "kafka_unreachable",
@@ -33,6 +34,9 @@ class LogEvent:
 
 
 LOG_EVENTS: dict[EventName, LogEvent] = {
+    "audit_chain_closed": LogEvent(
+        logging.INFO, "the audit log of `day` and partition `chain` has `rows` rows, the last one with `hash`"
+    ),
     "accounting_mismatch": LogEvent(
         logging.ERROR, "`difference` commands of `target` are neither ended nor parked nor pending, as `account` has it"
     ),

@@ -10,8 +10,9 @@ from sitehub.stores.postgres.address import connect
 from sitehub.tests.postgres.conftest import Database
 
 ENSURE = "SELECT integration.ensure_partitions($1, $2, $3)"
-AUDIT = """INSERT INTO integration.audit_log (audit_id, day, at, actor, action, entity_type, entity_id)
-           VALUES (gen_random_uuid(), current_date, now(), 'a', 'b', 'c', 'd')"""
+AUDIT = """INSERT INTO integration.audit_log (day, chain, log_offset, at, actor, action, entity_type, entity_id, before,
+               after, correlation_id, source, config_id, position, previous_hash, hash)
+           VALUES (current_date, 0, 0, now(), 'a', 'b', 'c', 'd', '{}', '{}', 'e', 'f', 'g', 1, '', '')"""
 
 
 async def partitions(connection: Any, table: str) -> list[str]:

@@ -1,0 +1,47 @@
+"""What a command asks PostgreSQL, over a connection of its own; what fails becomes one line."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import asyncpg
+import click
+from aiokafka.errors import KafkaError
+
+from sitehub.postgres_wiring import database_address
+from sitehub.settings import ConfigurationError, Settings, load_settings
+from sitehub.stores.postgres.address import Unreachable, connect
+
+Found = TypeVar("Found")
+
+
+def configured() -> Settings:
+    """The settings of the environment; raises ClickException with every mistake."""
+    try:
+        return load_settings()
+    except ConfigurationError as error:
+        raise click.ClickException(f"the configuration has mistakes:\n{error}") from None
+
+
+def ask(settings: Settings, question: Callable[[Any], Awaitable[Found]]) -> Found:
+    """The answer of the primary; raises ClickException where it, its schema or Kafka is not there."""
+    address = database_address(settings, "primary")
+    if isinstance(address, str):
+        raise click.ClickException(f"{address}: there is no database to ask")
+
+    async def answer() -> Found:
+        connection = await connect(address)
+        try:
+            return await question(connection)
+        finally:
+            await connection.close()
+
+    try:
+        return asyncio.run(answer())
+    except asyncpg.UndefinedTableError:
+        raise click.ClickException(f"PostgreSQL at {address} lacks the schema: sitehub database migrate") from None
+    except (*Unreachable, asyncpg.PostgresError) as error:
+        raise click.ClickException(f"PostgreSQL at {address}: {str(error) or type(error).__name__}") from None
+    except KafkaError as error:
+        servers = ", ".join(settings.configuration.kafka_config.bootstrap_servers)
+        raise click.ClickException(f"no Kafka at {servers}: {error}") from None

@@ -1,0 +1,5 @@
+SELECT day, chain, log_offset, at, actor, action, entity_type, entity_id, site_id, before, after, correlation_id, source,
+       config_id, position, previous_hash, hash
+FROM integration.audit_log
+WHERE chain = $1 AND log_offset >= $2 AND log_offset < $3 AND at >= $4
+ORDER BY log_offset
