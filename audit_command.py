@@ -81,8 +81,8 @@ def list_command(  # noqa: PLR0917 -- click hands options by name
     for row in rows:
         about = f"{row['entity_type']} {row['entity_id']}"
         about += f" of {row['site_id']}" if row["site_id"] not in {None, row["entity_id"]} else ""
-        click.echo(f"{row['at']}  {row['actor']:24} {row['action']:20} {about}")
-        click.echo(f"    {_short(row['before'])} -> {_short(row['after'])}")
+        click.echo(_plain(f"{row['at']}  {row['actor']:24} {row['action']:20} {about}"))
+        click.echo(_plain(f"    {_short(row['before'])} -> {_short(row['after'])}"))
     click.echo(f"{len(rows)} records", err=True)
 
 
@@ -182,3 +182,8 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
 def _short(values: dict[str, Any]) -> str:
     text = json.dumps(values, ensure_ascii=False)
     return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
+
+
+def _plain(text: str) -> str:
+    """The text without what a terminal would obey: it may be anybody's."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

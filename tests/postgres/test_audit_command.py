@@ -102,6 +102,14 @@ def test_records_are_listed_for_people_and_programs(run: Run) -> None:
     assert "2 records" in text
 
 
+def test_a_listed_text_can_not_command_the_terminal(run: Run, postgres: Database) -> None:
+    evil = "\x1b[2J\u202e"
+    as_who(postgres.dsn, lambda connection: write(connection, [record(20, entity_id=evil, after={evil: evil})]))
+
+    assert not set(run("list").output) & set(evil.replace("[2J", ""))
+    assert json.loads(run("list", "--limit", "1", "--json").output)[0]["entity_id"] == evil
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [(("--since", "yesterday"), "neither a date like"), (("--limit", "0"), "not in the range")],
