@@ -28,6 +28,8 @@ class Position(NamedTuple):
 
 
 START = Position(0, 0)
+LOCKED = ("IO error: While lock file:", "IO error: lock hold by current process")
+"""How RocksDB begins to say that somebody else, or this process, has a store open."""
 
 
 def database_options() -> Options:
@@ -65,7 +67,7 @@ class Store:
         try:
             return Rdict(str(self._path), options)
         except Exception as error:
-            if "lock" in str(error).lower():
+            if str(error).startswith(LOCKED):
                 raise
             shutil.rmtree(self._path)  # corrupted: the changelog has it all
             return Rdict(str(self._path), options)

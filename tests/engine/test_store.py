@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,45 @@ def test_a_corrupted_folder_is_rebuilt_from_nothing(tmp_path: Path) -> None:
     again = Store(tmp_path / "sites-0")
 
     assert (again.get([b"a"]), again.position) == ([None], START)
+
+
+KEYS = [b"key-%05d" % number for number in range(20_000)]
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.9, 0.975, 0.998, 0.9999], ids="{:.2%}".format)
+@pytest.mark.parametrize("kind", ["*.sst", "MANIFEST-*", "CURRENT"])
+def test_wherever_a_file_rotted_it_is_noticed_at_the_open_or_at_a_read(tmp_path: Path, kind: str, part: float) -> None:
+    store = Store(tmp_path / "blocks-0")
+    store.write([(key, key * 20) for key in KEYS], Position(20_000, 1))
+    store.close()
+    file = max((tmp_path / "blocks-0").glob(kind), key=lambda path: path.stat().st_size)
+    with file.open("r+b") as opened:
+        opened.seek(int(file.stat().st_size * part))
+        opened.write(b"rot" * 5)
+
+    again = Store(tmp_path / "blocks-0")
+    try:
+        found = (again.position, again.get(KEYS))
+    except CorruptedStoreError:
+        again.reset()
+        found = (again.position, again.get(KEYS))
+
+    assert found == (START, [None] * len(KEYS))
+
+
+def test_a_store_that_somebody_else_has_open_is_left_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path / "sites-0")
+    store.write([(b"a", b"1")], Position(42, 1000))
+
+    opens = "import sys; from pathlib import Path; from sitehub.engine.store import Store; Store(Path(sys.argv[1]))"
+    line = [sys.executable, "-c", opens, str(tmp_path / "sites-0")]
+    another = subprocess.run(line, capture_output=True, text=True, check=False)
+    with pytest.raises(Exception, match="lock hold by current process"):
+        Store(tmp_path / "sites-0")
+
+    assert "While lock file" in another.stderr
+    store.close()
+    assert Store(tmp_path / "sites-0").get([b"a"]) == [b"1"]
 
 
 def test_a_block_that_rotted_on_disk_is_noticed_and_nothing_is_trusted_any_more(tmp_path: Path) -> None:
