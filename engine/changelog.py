@@ -103,9 +103,8 @@ class _Reader:
         """What is new in `records`: without the one that the store stands behind; nothing if the log is another."""
         self._unproven.discard(tp)
         position, first = self._stores[tp].position, records[0]
-        if first.offset >= position.offset:
-            return records  # compaction has taken the record before: what it superseded is in the log
-        if first.timestamp == position.timestamp:
+        # Compaction may have taken the record: then nothing proves that the log is the same.
+        if first.offset < position.offset and first.timestamp == position.timestamp:
             return records[1:]
         self._rebuild(tp)
         return []

@@ -14,6 +14,8 @@ __all__ = ["postgres", "server"]
 
 TRANSACTION_CLEANUP_MS = 200
 """A broker looks this often for transactions that have timed out; 10 s by default."""
+CLEANER_MS = 500
+"""And for logs to compact; 15 s by default."""
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +27,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Embedded
         "advertised.listeners": f"PROXIED://{HOST}:{proxy.port}",
         "listener.security.protocol.map": "PROXIED:PLAINTEXT",
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": TRANSACTION_CLEANUP_MS,
+        "log.cleaner.backoff.ms": CLEANER_MS,
     }
     broker = EmbeddedKafka(tmp_path_factory.mktemp("kafka"), free_port(), extra)
     broker.start()

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from sitehub.dev.kafka import EmbeddedKafka
 from sitehub.dev.names import Names
@@ -78,3 +79,24 @@ async def test_a_store_that_was_away_for_less_reads_the_tail(
 ) -> None:
     left = await look(store, producer, names, kafka, age_seconds=TRUSTED_SECONDS - 60, more=True)
     assert left == [GHOST[1], b"1", b"2"]
+
+
+async def test_a_store_whose_place_was_compacted_away_is_rebuilt_for_nothing_proves_it_is_of_this_log(
+    store: Store, producer: TransactionalProducer, names: Names, kafka: EmbeddedKafka
+) -> None:
+    client, topic = {"bootstrap_servers": kafka.bootstrap}, names.topic("compacted")
+    forgets = {"cleanup.policy": "compact", "segment.ms": "100", "min.cleanable.dirty.ratio": "0.01"}
+    admin = AIOKafkaAdminClient(**client)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=forgets)])
+    await admin.close()
+    stands = await producer.transact({topic: [(b"one", b"before", [])]}, 0, topic)
+    store.write([GHOST, (b"one", b"before")], stands)
+
+    async with asyncio.timeout(60):
+        while b"before" in await committed(client, topic):
+            await producer.transact({topic: [(b"one", b"after", [])]}, 0, topic)
+            await asyncio.sleep(0.2)
+    await restore(client, {(topic, 0): store}, lambda _rows, _remaining: None)
+
+    assert store.get([GHOST[0], b"one"]) == [None, b"after"]
