@@ -1,11 +1,12 @@
 """Deliver one target's commands: a site's calls in log order, sites in parallel, results and offset together."""
 
 import asyncio
-import contextlib
 import time
 
 from sitehub.agents.delivery_records import ENDS, Attempt, Changes, Command, Work, audit_of, count, dead_letter_of
+from sitehub.agents.dispatcher import Caller
 from sitehub.agents.documents import fit
+from sitehub.agents.intake import Intake
 from sitehub.agents.ledger import Ledger
 from sitehub.agents.prefix import Prefix
 from sitehub.agents.site_delivery import SiteDelivery
@@ -33,16 +34,8 @@ COMMIT_SECONDS = 0.02
 """Results gather this long before a transaction carries them: a transaction costs the broker about 5 ms."""
 DRAIN_SECONDS = 4.0
 """When the partition is given up, calls in flight have this long to end."""
-MAX_HELD = 5_000
-"""Commands of a partition that are to be sent and lie in memory only; beyond it no more are read."""
-MAX_HELD_BYTES = 16 << 20
-"""The same in bytes of their records."""
-MAX_OPEN = 100_000
-"""Commands from the first unfinished one on, those among them that a newer one has superseded."""
 MAX_UNCOMMITTED = 2_000
 """Results that gather for one transaction before calls wait for it."""
-LOOK_SECONDS = 0.1
-"""While no more are read, this often it is looked whether the partition is to be given up."""
 
 
 def delivery_loop(delivery: Delivery) -> Loop:
@@ -78,13 +71,11 @@ class PartitionDelivery:
         self._ledger = Ledger(self._prefix, decode_ledger(stored) if stored is not None else LedgerRow())
         self._sites: dict[bytes, SiteDelivery] = {}
         self._began_ms = delivery.now() * 1000
-        self._held = 0
-        self._held_bytes = 0
+        self._intake = Intake(self._prefix)
         self._news = asyncio.Event()
-        self._room = asyncio.Event()
         self._committing = asyncio.Lock()
         self._bug: Exception | None = None
-        self._waiting: list[SiteDelivery] = []
+        self._waiting: list[Caller] = []
 
     @property
     def number(self) -> int:
@@ -146,19 +137,13 @@ class PartitionDelivery:
                     self._ledger.read_again()
                 else:
                     self._hold(record, site or self._site(record.key or b"", known))
-            while self._is_full() and not self._partition.is_draining:
-                self._room.clear()
-                await _at_most(LOOK_SECONDS, self._room)
+            await self._intake.room(self._partition)
 
     def _hold(self, record: Record, site: SiteDelivery) -> None:
         parked = ParkedCommand(record.key or b"", record.offset, record.value or b"", record.headers, 0)
         command = self._queued(parked, is_older=record.timestamp < self._began_ms)
-        self._held += 1
-        self._held_bytes += len(record.value or b"")
+        self._intake.hold(command)
         site.arrived(command)
-
-    def _is_full(self) -> bool:
-        return self._held >= MAX_HELD or self._held_bytes >= MAX_HELD_BYTES or len(self._prefix) >= MAX_OPEN
 
     def _site(self, key: bytes, row: DeliveryRow | None) -> SiteDelivery:
         site = self._sites[key] = SiteDelivery(self, key, row)
@@ -187,7 +172,7 @@ class PartitionDelivery:
         """Whether no other worker can own the partition: less than half a session has gone since the last proof."""
         return time.monotonic() - self._partition.proven_at < self._delivery.lease_seconds
 
-    def may_call(self, site: SiteDelivery) -> bool:
+    def may_call(self, site: Caller) -> bool:
         """Whether the partition is ours for sure; if not, `site` is offered again once a transaction has proved it.
 
         Fencing keeps a worker that was frozen or cut off from writing to Kafka, not from calling targets.
@@ -199,7 +184,7 @@ class PartitionDelivery:
         self.call_after_commit(site)
         return False
 
-    def call_after_commit(self, site: SiteDelivery) -> None:
+    def call_after_commit(self, site: Caller) -> None:
         """Offer `site` again once all of `changes` is committed."""
         self._waiting.append(site)
         self._news.set()
@@ -217,8 +202,7 @@ class PartitionDelivery:
 
     def freed(self, command: Command) -> None:
         """A command lies in memory no more, or in the table too."""
-        self._held -= 1
-        self._held_bytes -= len(command.content.record.value) if command.content is not None else 0
+        self._intake.free(command)
 
     def broke(self, bug: Exception) -> None:
         """End the loop with what was raised."""
@@ -293,16 +277,10 @@ class PartitionDelivery:
         for ended in changes.ended:
             if not ended.committed():
                 del self._sites[ended.key]
-        self._room.set()
+        self._intake.look_again()
 
     def _count(self, changes: Changes) -> None:
         metrics = self._delivery.metrics
         count(metrics, self.target, changes.results)
         for failure, _ in changes.dead_letters:
             metrics.dead_letters.labels(self._partition.source.topic, failure.stage, failure.reason).inc()
-
-
-async def _at_most(seconds: float, event: asyncio.Event) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

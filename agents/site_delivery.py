@@ -3,70 +3,18 @@
 import asyncio
 import random
 from itertools import takewhile
-from typing import Protocol
 
 import msgspec
 
-from sitehub.agents.delivery_records import AUDITED, Attempt, Changes, Command, Work, attempt_of, result_of
-from sitehub.agents.dispatcher import Dispatcher
+from sitehub.agents.delivery_owner import Owner
+from sitehub.agents.delivery_records import AUDITED, Attempt, Command, Work, attempt_of, result_of
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
-from sitehub.codecs.results import Result
 from sitehub.codecs.rows import encode_delivery, encode_parked, parked_key
 from sitehub.rules.commands import Command as Call
 from sitehub.rules.delivery import DeliveryRow
 from sitehub.rules.failure import Failure
-from sitehub.rules.retry import RetryPolicy
 from sitehub.rules.site_queue import SiteQueue
 from sitehub.rules.times import rfc3339
-
-
-class Owner(Protocol):
-    """The partition that a site's commands come from."""
-
-    retry: RetryPolicy
-    give_up_after_seconds: float
-    parks_rejected: bool
-    """Whether a rejected command parks its site."""
-    target: str
-    dispatcher: Dispatcher
-    changes: Changes
-    is_closing: bool
-
-    def now(self) -> float:
-        """Seconds since 1970."""
-        ...
-
-    def is_ours(self) -> bool:
-        """Whether no other worker can own the partition."""
-        ...
-
-    def may_call(self, site: "SiteDelivery") -> bool:
-        """Whether `site` may be called for now; if not, and the partition is not given up, it is offered again."""
-        ...
-
-    def call_after_commit(self, site: "SiteDelivery") -> None:
-        """Offer `site` again once all of `changes` is committed."""
-        ...
-
-    def tell(self, result: Result) -> None:
-        """Put `result` into the next transaction."""
-        ...
-
-    def bury(self, command: Command, failure: Failure, attempt: Attempt) -> None:
-        """Make a dead letter of it."""
-        ...
-
-    def audit(self, command: Command, result: Result) -> None:
-        """Tell the audit log of a command's end, or that it was parked."""
-        ...
-
-    def freed(self, command: Command) -> None:
-        """The topic's records are needed for one command less."""
-        ...
-
-    def broke(self, bug: Exception) -> None:
-        """Nothing may go on."""
-        ...
 
 
 class SiteDelivery:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from sitehub.agents import delivery as module
+from sitehub.agents import intake
 from sitehub.agents.delivery import delivery_loop
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
 from sitehub.codecs.dead_letters import read_dead_letter
@@ -286,7 +287,7 @@ async def test_a_call_that_does_not_end_is_left_to_the_next_owner(
 
 
 async def test_no_more_is_read_than_may_be_open(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_OPEN", 3)
+    monkeypatch.setattr(intake, "MAX_OPEN", 3)
     partition, target = FakePartition(record(1, "a"), record(2, "b"), record(3, "c")), FakeTarget()
     partition.come(record(4, "d"))
     target.gate.clear()
@@ -304,7 +305,7 @@ async def test_what_is_superseded_takes_no_room_in_what_may_be_held(
     metrics: Metrics, monkeypatch: pytest.MonkeyPatch, limit: str, most: int
 ) -> None:
     """Of a site whose first call hangs only that and the newest document are held, however many came between."""
-    monkeypatch.setattr(module, limit, most)
+    monkeypatch.setattr(intake, limit, most)
     partition, target = FakePartition(record(1)), FakeTarget()
     target.gate.clear()
     async with running(loop(target, metrics, coalesced=frozenset({"update"})), partition):
@@ -327,8 +328,8 @@ async def test_what_is_superseded_takes_no_room_in_what_may_be_held(
 async def test_a_partition_that_is_full_of_failing_commands_can_be_given_up(
     metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_OPEN", 1)
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(intake, "MAX_OPEN", 1)
+    monkeypatch.setattr(intake, "LOOK_SECONDS", 0.01)
     partition, target = FakePartition(record(1)), FakeTarget({"e1": [Unavailable("x", 503, "", 300.0)]})
     async with running(loop(target, metrics), partition):
         await until(lambda: partition.commits)
