@@ -47,6 +47,23 @@ async def test_what_is_older_than_its_retention_is_dropped_and_nothing_else(appl
     assert await partitions(application, "metric_samples") == kept
 
 
+async def test_what_is_being_read_is_dropped_later_and_the_rest_at_once(application: Any, owner: Any) -> None:
+    now = datetime.now(UTC)
+    old = now - timedelta(days=500)
+    for table in ("audit_log", "metric_samples"):
+        await application.execute(ENSURE, table, old, old)
+    reading = owner.transaction()
+    await reading.start()
+    await owner.fetch("SELECT FROM integration.audit_log")
+
+    dropped = [row[0] for row in await application.fetch("SELECT integration.drop_expired_partitions()")]
+    assert dropped == [f"metric_samples_{old:%Y%m%d}"]
+
+    await reading.rollback()
+    dropped = [row[0] for row in await application.fetch("SELECT integration.drop_expired_partitions()")]
+    assert dropped == [f"audit_log_{old:%Y%m}01"]
+
+
 async def test_the_application_adds_to_the_audit_log_and_can_change_nothing_in_it(application: Any) -> None:
     now = datetime.now(UTC)
     await application.execute(ENSURE, "audit_log", now, now)
