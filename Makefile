@@ -33,7 +33,7 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 setup: $(VENV)/run.stamp ## install what running needs into .venv
 setup-dev: $(VENV)/dev.stamp ## install what tests and lint need too
 
-run: setup ## Kafka, stand-in targets, two workers and a feed of real places; Ctrl-C stops all
+run: setup ## Kafka, PostgreSQL, stand-in targets, two workers and a feed of real places; Ctrl-C stops all
 	@$(BIN)/sitehub up
 
 test: setup-dev ## every test, those on the real Kafka too

@@ -220,6 +220,7 @@ class HubApp(EngineApp):
             "troubles": troubles,
             "kafka": {"error": kafka.trouble, "since": rfc3339(kafka.since) if kafka.since else None},
             "postgres": {
+                "replica": self.pools.replica_state if self.pools else "none",
                 "error": postgres.trouble if postgres else None,
                 "since": rfc3339(postgres.since) if postgres and postgres.since else None,
             },

@@ -15,6 +15,7 @@ from sitehub.dev.up_command import up
 from sitehub.mapping_command import mapping_group
 from sitehub.settings import ConfigurationError, load_settings
 from sitehub.settings.command import check_config
+from sitehub.status_command import status
 from sitehub.target_command import target
 from sitehub.verify_command import verify
 from sitehub.wiring import kafka_client
@@ -47,6 +48,7 @@ for command in (
     targets,
     worker,
     publish_command(client_options),
+    status,
     up,
     verify,
 ):

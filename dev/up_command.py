@@ -21,6 +21,7 @@ from sitehub.dev.feed_pump import FeedPump, live_feed
 from sitehub.dev.figures import Figures, gather
 from sitehub.dev.kafka import EmbeddedKafkaError
 from sitehub.dev.kafka_jars import JarsUnavailableError
+from sitehub.dev.postgres import EmbeddedPostgresError
 from sitehub.dev.publish import publish
 from sitehub.dev.up import Hub, Plan, UpError
 from sitehub.settings.loader import packaged_configuration
@@ -38,6 +39,7 @@ SEED = 7
 @click.option("--port", default=6066, show_default=True, help="HTTP view of the first worker; the next take the next.")
 @click.option("--kafka-port", default=19092, show_default=True, help="Port of the embedded Kafka.")
 @click.option("--targets-port", default=18080, show_default=True, help="Port of the stand-in targets.")
+@click.option("--database-port", default=15432, show_default=True, help="Port of the embedded PostgreSQL.")
 @click.option("--config", default="", help="Files or folders separated by colons, over the packaged guide.")
 @click.option("--no-generator", is_flag=True, help="Without the feed of real places.")
 @click.option("--events", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Send this file's events.")
@@ -48,16 +50,20 @@ def up(  # noqa: PLR0917 -- click hands options by name
     port: int,
     kafka_port: int,
     targets_port: int,
+    database_port: int,
     config: str,
     no_generator: bool,  # noqa: FBT001
     events: Path | None,
     rate: float,
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Run Kafka, stand-in targets, workers and a feed of real places until Ctrl-C; state is kept in SITEHUB_DATA."""
+    """Run Kafka, PostgreSQL, stand-in targets, workers and a feed of real places until Ctrl-C.
+
+    State is kept in SITEHUB_DATA.
+    """
     data = Path(os.environ.get("SITEHUB_DATA", ".sitehub"))
     configuration = ":".join(filter(None, (str(packaged_configuration()), config)))
-    plan = Plan(data, workers, port, kafka_port, targets_port, configuration)
+    plan = Plan(data, workers, port, kafka_port, targets_port, database_port, configuration)
     signal.signal(signal.SIGTERM, _interrupt)
     (data / "log").mkdir(parents=True, exist_ok=True)
     logging.basicConfig(filename=data / "log" / "up.log", format="%(asctime)s %(levelname)s %(name)s %(message)s")
@@ -66,7 +72,7 @@ def up(  # noqa: PLR0917 -- click hands options by name
             _say(plan, as_json=as_json)
             source = None if no_generator else data / "feed.json"
             asyncio.run(_Watch(hub, events, source, rate, _printer(as_json=as_json)).run())
-    except (UpError, EmbeddedKafkaError, JarsUnavailableError) as error:
+    except (UpError, EmbeddedKafkaError, EmbeddedPostgresError, JarsUnavailableError) as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         pass  # while starting: all that had started is stopped

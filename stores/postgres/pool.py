@@ -105,6 +105,13 @@ class Pools:
         async with self.primary.acquire() as connection:
             return list(await connection.fetch(statement, *values))
 
+    @property
+    def replica_state(self) -> str:
+        """`up`, `down`, or `none` if there is none."""
+        if self.replica is None:
+            return "none"
+        return "up" if self.replica_is_up else "down"
+
     async def probe(self) -> bool:
         """Ask the replica, if there is one, whether it answers."""
         up = False

@@ -15,10 +15,13 @@ from typing import Any
 
 import psutil
 
+from sitehub.tests.broker.hub import eventually
+
 
 @contextmanager
 def running(folder: Path, ports: list[int]) -> Iterator[subprocess.Popen[str]]:
     options = ["--port", str(ports[0]), "--kafka-port", str(ports[2]), "--targets-port", str(ports[3])]
+    options += ["--database-port", str(ports[4])]
     process = subprocess.Popen(
         [sys.executable, "-m", "sitehub.cli", "up", "--json", "--rate", "100", *options],
         env={**os.environ, "SITEHUB_DATA": str(folder)},
@@ -42,11 +45,38 @@ def figures(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
             yield found
 
 
-def four_ports_in_a_row() -> list[int]:
+def status(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sitehub.cli", "status", "--json"],
+        env={**os.environ, "SITEHUB_DATA": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def check_status(folder: Path) -> None:
+    """Both workers, what they did, and the rows that came of it."""
+
+    def well() -> bool:
+        asked = status(folder)
+        found = json.loads(asked.stdout)
+        assert len(found["workers"]) == 2
+        return asked.returncode == 0 and found["database"]["rows"]["sites"] > 0
+
+    eventually(well, 30, "status finds all well and sites in PostgreSQL")
+    found = json.loads(status(folder).stdout)
+    assert found["events_applied"] >= found["database"]["rows"]["sites"]
+    assert found["calls_delivered"] > 100
+    assert (found["replica"], found["database"]["last_batch_run"]) == ("none", None)
+
+
+def five_ports_in_a_row() -> list[int]:
     """Below those that the kernel hands out to clients, which would come and go under us."""
     while True:
-        first = random.randrange(20_000, 30_000, 4)
-        ports = list(range(first, first + 4))
+        first = random.randrange(20_000, 30_000, 5)
+        ports = list(range(first, first + 5))
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
             for port in ports:
                 stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
@@ -54,15 +84,18 @@ def four_ports_in_a_row() -> list[int]:
 
 
 def test_up_applies_and_delivers_stops_cleanly_and_continues(tmp_path: Path) -> None:
-    ports = four_ports_in_a_row()
+    ports = five_ports_in_a_row()
 
     with running(tmp_path, ports) as process:
         first = next(found for found in figures(process) if found["calls_delivered"] > 100)
         assert set(first["workers"].values()) == {"ready"}
+        check_status(tmp_path)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
         assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    down = status(tmp_path)
+    assert (down.returncode, {one["status"] for one in json.loads(down.stdout)["workers"].values()}) == (1, {"down"})
     feed = tmp_path / "feed.json"
     position = int(feed.read_text())
     assert position > 100
@@ -74,7 +107,7 @@ def test_up_applies_and_delivers_stops_cleanly_and_continues(tmp_path: Path) -> 
 
 
 def test_a_port_in_use_is_told_in_one_line(tmp_path: Path) -> None:
-    ports = four_ports_in_a_row()
+    ports = five_ports_in_a_row()
     with running(tmp_path, ports) as process:
         next(found for found in figures(process) if set(found["workers"].values()) == {"ready"})
 
