@@ -34,7 +34,7 @@ class BrokerWatch(Service):
     async def _watch(self) -> None:
         while not self.should_stop:
             if self._note(await self._ask()):
-                await self._returned()
+                self.add_future(self._returned())  # it may meet the next outage, and this must still be watched
             await self.sleep(EVERY_SECONDS)
 
     def _note(self, trouble: str | None) -> bool:

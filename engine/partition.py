@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import aiokafka
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError, ProducerFenced
 
 from sitehub.engine.batch import Message, Outcome, PartitionBatch
 from sitehub.engine.producer import TransactionalProducer
@@ -16,7 +16,6 @@ from sitehub.engine.source import Source
 from sitehub.engine.store import OFFSET_KEY, Store
 from sitehub.engine.unmarked import Verdict, last_verdict, refuse_undecided
 
-MARKER_SECONDS = 0.01
 POLL_MS = 100
 """A wait for records looks up this often whether the partition is to be given up."""
 
@@ -64,6 +63,7 @@ class Partition:
         self._at = aiokafka.TopicPartition(source.topic, number)
         self._committing = asyncio.Lock()
         self._failure: BaseException | None = None
+        self._verdict: Verdict | None = None  # of the last transaction that ended, by whichever owner
         self._draining = False
         self._committed = committed
 
@@ -84,19 +84,22 @@ class Partition:
             await self._mark(verdict)
 
     async def mark(self) -> None:
-        """Give the last commit's marker to all partitions again, after an outage in which it may have been left out."""
+        """Give the last marker to all partitions again, after an outage in which it may have been left out."""
         async with self._committing:
+            if self._verdict is None:
+                return
             try:
-                await self._mark(Verdict.COMMITTED)
+                await self._mark(self._verdict)
             except BaseException as error:
                 self._failure = error
                 raise
 
     async def _mark(self, verdict: Verdict) -> None:
+        self._verdict = verdict
         await self._producer.end_empty([*self.source.sends, self.source.changelog], self.number, verdict)
-        # An end is answered before its markers are there.
-        while await last_verdict(self._client, self._id) is None:  # noqa: ASYNC110 -- the broker does not call
-            await asyncio.sleep(MARKER_SECONDS)
+        # An end is answered before its markers are there; this waits for them.
+        if await last_verdict(self._client, self._id) is None:
+            raise ProducerFenced(f"{self._id} was fenced right after it ended a transaction")
 
     async def begin(self) -> int:
         """Start to read where the restored store says; the number of records that left the log before they were read.
@@ -153,6 +156,7 @@ class Partition:
             except BaseException as error:
                 self._failure = error
                 raise
+            self._verdict = Verdict.COMMITTED
             self.next_offset = next_offset
             self.proven_at = began
         self._committed(self.tp, time.monotonic() - began)

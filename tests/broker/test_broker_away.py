@@ -1,5 +1,6 @@
 """A broker that is away, or takes connections and answers nothing: workers say so, wait, and go on by themselves."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from sitehub.dev.kafka import EmbeddedKafka
 from sitehub.dev.names import Names
+from sitehub.engine.broker_watch import BrokerWatch
 from sitehub.tests.broker.hub import Hub, eventually, get
 from sitehub.tests.broker.site_events import all_ended, check_calls, created, publish_rounds
 
@@ -54,3 +56,22 @@ def test_a_broker_that_is_away_shows_in_health_and_costs_only_time(
     eventually(lambda: all_ended(hub, calls), 90, "it goes on")
     eventually(lambda: health(hub)["status"] == "ok", 60, "health is well again")
     check_calls(hub, calls)
+
+
+async def test_a_second_outage_is_noticed_while_what_follows_the_first_waits(kafka: EmbeddedKafka) -> None:
+    marking = asyncio.Event()
+
+    async def never_ends() -> None:
+        marking.set()
+        await asyncio.Event().wait()
+
+    watch = BrokerWatch({"bootstrap_servers": kafka.bootstrap}, never_ends)
+    async with watch, asyncio.timeout(60):
+        for _ in range(2):
+            kafka.kill()
+            while watch.trouble is None:
+                await asyncio.sleep(0.1)
+            kafka.start()  # in this thread: a broker ends with the one that started it
+            await marking.wait()
+            while watch.trouble is not None:
+                await asyncio.sleep(0.1)

@@ -5,11 +5,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin import NewTopic as PlacedTopic
+from aiokafka.errors import ProducerFenced
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from sitehub.dev.kafka import EmbeddedKafka, free_port
@@ -197,18 +198,46 @@ async def test_records_that_nobody_can_decide_stop_the_partition(
     await asyncio.gather(partition.stop(), crashed.stop(), former.stop())
 
 
-async def test_after_an_outage_commits_are_marked_again(
-    lone_coordinator: tuple[EmbeddedKafka, SecondBroker], names: Names
+@pytest.mark.parametrize("verdict", list(Verdict), ids=str)
+async def test_after_an_outage_the_last_end_is_marked_again_as_what_it_was(
+    lone_coordinator: tuple[EmbeddedKafka, SecondBroker], names: Names, verdict: Verdict
 ) -> None:
-    former, client, topic = await leave_out_markers(lone_coordinator, names, Verdict.COMMITTED)
+    former, client, topic = await leave_out_markers(lone_coordinator, names, verdict)
     partition = owner(client, names, topic)
     await partition._producer.stop()
-    partition._producer = former  # as if it were this one that has committed, and is idle now
+    # As if it were this one that has committed, or that gave a former owner's verdict, and is idle now.
+    partition._producer, partition._verdict = former, verdict
 
     await partition.mark()
 
-    assert await committed(client, topic) == [b"before", b"undecided"]
+    await former.transact({topic: [(b"k", b"after", [])]}, 0, topic)
+    decided = [b"before", b"undecided"] if verdict is Verdict.COMMITTED else [b"before"]
+    assert await committed(client, topic) == [*decided, b"after"]
     await partition.stop()
+
+
+async def test_an_owner_that_is_fenced_while_it_marks_gives_up(
+    lone_coordinator: tuple[EmbeddedKafka, SecondBroker], names: Names
+) -> None:
+    client, topic = {"bootstrap_servers": lone_coordinator[0].bootstrap}, names.topic("t")
+    await a_topic(client["bootstrap_servers"], topic, 1)
+    former = TransactionalProducer(client, transactional_id(names, topic))
+    await former.start()
+    await former.transact({topic: [(b"k", b"v", [])]}, 0, topic)
+    partition, quicker = owner(client, names, topic), TransactionalProducer(client, transactional_id(names, topic))
+    end_empty = partition._producer.end_empty
+
+    async def end_and_be_fenced(*arguments: Any) -> None:
+        await end_empty(*arguments)
+        await quicker.start()
+
+    partition._producer.end_empty = end_and_be_fenced  # type: ignore[method-assign, assignment]
+    async with asyncio.timeout(20):
+        with pytest.raises(ProducerFenced) as caught:
+            await partition.fence()
+
+    assert remedy(caught.value) is Remedy.GIVE_UP
+    await asyncio.gather(partition.stop(), quicker.stop(), former.stop())
 
 
 def transactional_id(names: Names, topic: str) -> str:
