@@ -1,6 +1,7 @@
 """What every benchmark stands on: a broker and workers on their cores, what a worker notes, and tables of results."""
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -39,7 +40,8 @@ def pin(pid: int, cores: Iterable[int]) -> None:
 
 @contextmanager
 def broker(folder: Path) -> Iterator[EmbeddedKafka]:
-    """A Kafka of its own, on the second core: the first is for the worker."""
+    """A Kafka of its own, on the second core: the first is for the worker. SIGTERM ends all as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     kafka = EmbeddedKafka(folder / "kafka", free_port())
     kafka.start()
     try:

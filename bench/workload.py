@@ -11,13 +11,15 @@ from pathlib import Path
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from sitehub.bench.conditions import conditions
+
 PARTITIONS = 6
 SITES = 20_000
 SOURCE = "customer-sites-events"
 
 
 def create_topics(bootstrap: str, *names: str) -> None:
-    """Make topics with one replica, compacted if they are changelogs."""
+    """Make topics with one replica and the broker's defaults."""
     admin = AdminClient({"bootstrap.servers": bootstrap})
     for created in admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names]).values():
         created.result(30)
@@ -69,8 +71,8 @@ def send(bootstrap: str, events: Iterable[tuple[bytes, bytes]], topic: str = SOU
 
 
 def write_result(name: str, result: object) -> Path:
-    """Keep a result as JSON in BENCH_RESULTS, beside the benchmarks if that is not set."""
+    """Keep a result and its conditions as JSON in BENCH_RESULTS, beside the benchmarks if that is not set."""
     path = Path(os.environ.get("BENCH_RESULTS") or Path(__file__).parent / "results") / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    path.write_text(json.dumps({"conditions": conditions(), "result": result}, indent=2) + "\n")
     return path

@@ -27,7 +27,9 @@ from sitehub.engine.recovery import Recovery, TableManager
 from sitehub.engine.transport import Consumer, ConsumerThread, RebalanceListener, Transport
 
 
-@pytest.mark.parametrize(("package", "looked_at"), [("faust-streaming", "0.15.3"), ("aiokafka", "0.14.0")])
+@pytest.mark.parametrize(
+    ("package", "looked_at"), [("faust-streaming", "0.15.3"), ("mode-streaming", "0.7.1"), ("aiokafka", "0.14.0")]
+)
 def test_the_versions_are_those_that_were_looked_at(package: str, looked_at: str) -> None:
     assert version(package) == looked_at, "read docs/architecture.md, `What of Faust is replaced`, then change this"
 
@@ -126,6 +128,19 @@ def test_a_sender_that_is_abandoned_ends() -> None:
     assert isinstance(Sender.sender_task, property)
     assert "except asyncio.CancelledError" in inspect.getsource(Sender._sender_routine)
     assert callable(MessageAccumulator.fail_all)
+    for name in ("_message_accumulator", "_sender", "client"):
+        assert f"self.{name} = " in inspect.getsource(AIOKafkaProducer.__init__)
+
+
+def test_who_is_asked_to_stop_work_and_to_recover_is_still_asked() -> None:
+    asked = {
+        "self._consumer_wait_empty)(consumer": App._on_partitions_revoked,
+        "self._consumer_wait_empty(consumer": App._stop_consumer,
+        "self.recovery.on_rebalance)(": FaustTableManager.on_rebalance,
+        "self.signal_recovery_start.set()": FaustRecovery.on_rebalance,
+    }
+    for call, where in asked.items():
+        assert call in inspect.getsource(where), f"{where.__qualname__} has no {call} any more"
 
 
 def test_the_assignor_begins_with_what_it_was_given() -> None:
