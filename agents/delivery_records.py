@@ -45,6 +45,11 @@ class Ended(Protocol):
 
     key: bytes
 
+    @property
+    def has_more(self) -> bool:
+        """Whether another command waits for the commit of the end."""
+        ...
+
     def committed(self) -> bool:
         """The end is committed. False if nothing is left to be done for the site."""
         ...

@@ -46,6 +46,11 @@ class SiteDelivery:
         """Commands that lie in the table: they came before all others."""
         return sum(1 for _ in takewhile(lambda command: command.parked_at is not None, self.queue.items))
 
+    @property
+    def has_more(self) -> bool:
+        """Whether commands wait."""
+        return bool(self.queue.items)
+
     def restored(self, command: Command) -> None:
         """A command of the table, from before this worker had the partition."""
         self.queue.push(command)

@@ -20,6 +20,7 @@ from sitehub.agents.target_delivery import Delivery
 from sitehub.agents.target_keeper import TargetKeeper
 from sitehub.agents.target_status import target_document
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
+from sitehub.codecs.rows import LEDGER_KEY
 from sitehub.rules.account import Account
 from sitehub.rules.breaker import Breaker, BreakerPolicy
 from sitehub.rules.pace import Pace
@@ -88,6 +89,22 @@ async def test_a_new_owner_goes_on_with_the_account(metrics: Metrics) -> None:
         await until(lambda: second.next_offset == 7)
         await until(lambda: told.account.pending == 0)
         assert told.account == Account(made=6, delivered=6)
+
+
+async def test_a_table_of_an_older_hub_is_taken_over_with_what_is_parked_in_it(metrics: Metrics) -> None:
+    first, target = FakePartition(record(1, "parked")), FakeTarget({"e1": [BUSY] * 50})
+    told = delivery(target, metrics, now=time.time)
+    async with running(delivery_loop(told), first):
+        await until(lambda: ("e1", "failed") in first.statuses())
+        first.come(record(2, "good"))
+        await until(lambda: ("e1", "parked") in first.statuses())
+    second, told = FakePartition(), delivery(target, metrics)
+    second.table = {key: row for key, row in first.table.items() if key != LEDGER_KEY}
+    async with running(delivery_loop(told), second):
+        await until(lambda: told.account.parked == 1)
+        second.come(record(2, "good"), record(3, "new"))
+        await until(lambda: second.next_offset == 4)
+        assert told.account == Account(made=2, delivered=1, parked=1)
 
 
 @settings(max_examples=60, deadline=None)

@@ -195,6 +195,22 @@ async def test_a_sites_next_call_waits_until_the_former_is_committed(metrics: Me
         await until(lambda: partition.next_offset == 3)
 
 
+async def test_results_gather_until_a_call_waits_for_their_commit(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_STEPS", 1_000_000)
+    partition, target = FakePartition(*(record(number, f"s{number}") for number in range(9))), FakeTarget()
+    async with running(loop(target, metrics), partition):
+        await until(lambda: len(target.calls) == 9 and not target.open_sites)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert partition.commits == 0
+
+        partition.come(record(9, "s3"))
+        await until(lambda: partition.commits and target.calls[9:] == ["e9"])
+        assert len(partition.results()) == 9
+
+
 async def test_sites_go_in_parallel_up_to_the_slots(metrics: Metrics) -> None:
     partition, target = FakePartition(*(record(number, f"s{number}") for number in range(20))), FakeTarget()
     target.gate.clear()
