@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 from sitehub.bench.workload import SOURCE, event
 
 TICK_SECONDS = 0.001
+HUB_SITES = 2_000
 POOL = 20_000
 """Events that are made beforehand: making one costs more than sending it."""
 PREFIX = b"sent-"
@@ -33,10 +34,38 @@ def pool() -> list[tuple[bytes, bytes, bytes]]:
     return made
 
 
-def main(bootstrap: str, rate: float) -> None:
+def hub_pool() -> list[tuple[bytes, bytes, bytes]]:
+    """The same of updates that the hub's own rules make a call of."""
+    made = []
+    for number in range(POOL):
+        key, value = renamed(number % HUB_SITES, number, "?")
+        before, behind = value.split(b"?")
+        made.append((key, before + PREFIX, behind))
+    return made
+
+
+def created(site: int) -> tuple[bytes, bytes]:
+    """Key and value of the event that creates a site."""
+    data = {"name": f"Garage {site}", "address": {"street": "1 Main Street"}, "territory_id": "t1"}
+    return _hub_event("site_created", site, f"created-{site}", site_data=data)
+
+
+def renamed(site: int, number: int, event_id: str) -> tuple[bytes, bytes]:
+    """Key and value of an update."""
+    new = {"name": f"Garage {number}"}
+    return _hub_event("site_updated", site, event_id, changed_fields=["name"], new_values=new)
+
+
+def _hub_event(kind: str, site: int, event_id: str, **payload: Any) -> tuple[bytes, bytes]:
+    site_id = f"site-{site:06d}"
+    head = {"event_type": kind, "event_id": event_id, "event_timestamp": "2026-11-24T01:00:00Z", "site_id": site_id}
+    return site_id.encode(), json.dumps({**head, **payload}).encode()
+
+
+def main(bootstrap: str, rate: float, *, is_for_hub: bool) -> None:
     """Send until killed."""
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0, "queue.buffering.max.messages": 500_000})
-    events, confirmed = pool(), list[float]()
+    events, confirmed = hub_pool() if is_for_hub else pool(), list[float]()
     began = reported = time.perf_counter()
     number = tick = 0
     late = 0.0
@@ -66,4 +95,4 @@ def main(bootstrap: str, rate: float) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(sys.argv[1], float(sys.argv[2]), is_for_hub="hub" in sys.argv[3:])

@@ -68,11 +68,13 @@ class Reader(threading.Thread):
 
 
 @contextmanager
-def generator(bootstrap: str, rate: float, folder: Path) -> Iterator[tuple[psutil.Process, Path]]:
-    """Events at `rate`, and where it reports."""
+def generator(bootstrap: str, rate: float, folder: Path, kind: str = "bench") -> Iterator[tuple[psutil.Process, Path]]:
+    """Events at `rate`, and where it reports; of kind `hub` for the hub's own rules."""
     report = folder / f"generator-{rate:.0f}.log"
     with report.open("wb") as out:
-        process = subprocess.Popen([sys.executable, "-m", "sitehub.bench.generator", bootstrap, str(rate)], stdout=out)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sitehub.bench.generator", bootstrap, str(rate), kind], stdout=out
+        )
     try:
         yield psutil.Process(process.pid), report
     finally:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
-from sitehub.bench.kafka_streams import command as kafka_streams
+from sitehub.bench.java import KAFKA_STREAMS
+from sitehub.bench.java import command as java_peer
 from sitehub.bench.stage import WORKER_CORE, broker, table
 from sitehub.bench.workload import PARTITIONS, create_topics, write_result
 from sitehub.engine.changelog import restore
@@ -105,7 +106,7 @@ def main() -> None:
     options = parser.parse_args()
     runs: dict[str, list[dict[str, object]]] = {}
     with tempfile.TemporaryDirectory() as name, broker(Path(name)) as kafka:
-        line = kafka_streams(Path(name) / "classes", "StreamsRestorePeer")
+        line = java_peer(Path(name) / "classes", "StreamsRestorePeer", KAFKA_STREAMS)
         if line is None:
             print("no JDK on the PATH: Kafka Streams is left out")
         fetches = FETCHES if line else ()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from sitehub.bench.kafka_streams import command as kafka_streams
+from sitehub.bench.java import KAFKA_STREAMS
+from sitehub.bench.java import command as java_peer
 from sitehub.bench.stage import HERE, broker
 from sitehub.bench.watch import Run, Watch
 from sitehub.bench.workload import SOURCE, create_topics, produce, write_result
@@ -44,7 +45,7 @@ def peers(folder: Path) -> dict[str, list[str]]:
         "stock Faust": [python, str(HERE / "peers" / "stock_faust.py")],
     }
     found["Quix Streams"] = [quix_python(), str(HERE / "peers" / "quix_streams.py")]
-    if streams := kafka_streams(folder / "classes"):
+    if streams := java_peer(folder / "classes", "KafkaStreamsPeer", KAFKA_STREAMS):
         found["Kafka Streams exactly_once_v2"] = streams
     return found
 
