@@ -1,6 +1,7 @@
 """Assignment that gives a worker back the partitions whose tables it has on its disk."""
 
 import json
+import logging
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from faust.assignor.client_assignment import ClientAssignment, ClientMetadata
 from faust.assignor.partition_assignor import PartitionAssignor
+
+log = logging.getLogger(__name__)
 
 Members = dict[str, ConsumerProtocolMemberMetadata]
 
@@ -24,10 +27,16 @@ class StickyAssignor(PartitionAssignor):
     def on_assignment(self, assignment: Any) -> None:
         """The group has settled: remember what came of it."""
         super().on_assignment(assignment)
+        self._remember()
+
+    def _remember(self) -> None:
         found = {"actives": self._assignment.actives, "standbys": self._assignment.standbys}
         partial = self._memory.with_suffix(".partial")
-        partial.write_text(json.dumps(found))
-        partial.replace(self._memory)
+        try:
+            partial.write_text(json.dumps(found))
+            partial.replace(self._memory)
+        except OSError as error:  # a full disk costs the memory, not the membership
+            log.warning("assignment_not_remembered %s", error)
 
     def _remembered(self) -> ClientAssignment:
         try:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -37,34 +37,39 @@ class Observer:
 
 @dataclass(slots=True)
 class Recovery:
-    """How far the restore under way has come."""
+    """How far the restores under way have come, all in all, or the last ones came."""
 
     rows: int = 0
-    remaining: int = 0
-    began: float = 0.0
-    logged: float = 0.0
+    _remaining: dict[object, int] = field(default_factory=dict)
+    _began: float = 0.0
+    _logged: float = 0.0
 
-    def add(self, rows: int, remaining: int) -> None:
-        """Note what was applied, and how many changelog offsets remain."""
+    def add(self, restore: object, rows: int, remaining: int) -> None:
+        """Note what `restore` has applied since it last told, and how many changelog offsets it has before it."""
         now = time.monotonic()
-        if not self.began:
-            self.began = self.logged = now
+        if not self._remaining:
+            self.rows, self._began, self._logged = 0, now, now
+        self._remaining[restore] = remaining
         self.rows += rows
-        self.remaining = remaining
-        if now - self.logged > LOG_SECONDS:
-            self.logged = now
+        if now - self._logged > LOG_SECONDS:
+            self._logged = now
             left = self.seconds_left
             seconds = "?" if left is None else f"{left:.0f}"
-            log.info("recovery_progress %d rows, %d offsets left, %s s to go", self.rows, remaining, seconds)
+            log.info("recovery_progress %d rows, %d offsets left, %s s to go", self.rows, self.remaining, seconds)
 
-    def end(self) -> None:
-        """All is there."""
-        if self.rows:
-            log.info("recovery_ended %d rows in %.1f s", self.rows, time.monotonic() - self.began)
+    def end(self, restore: object) -> None:
+        """It goes on no more: all is there, or it was given up."""
+        if self._remaining.pop(restore, None) is not None and not self._remaining and self.rows:
+            log.info("recovery_ended %d rows in %.1f s", self.rows, time.monotonic() - self._began)
+
+    @property
+    def remaining(self) -> int:
+        """Changelog offsets that are still to be read."""
+        return sum(self._remaining.values())
 
     @property
     def seconds_left(self) -> float | None:
         """At the rate so far; None before anything was applied."""
         if not self.remaining:
             return 0.0
-        return self.remaining * (time.monotonic() - self.began) / self.rows if self.rows else None
+        return self.remaining * (time.monotonic() - self._began) / self.rows if self.rows else None

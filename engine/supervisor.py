@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sitehub.engine.changelog import restore
+from sitehub.engine.changelog import Stores, restore
 from sitehub.engine.failures import Remedy, remedy
 from sitehub.engine.observer import Observer, Recovery, State
 from sitehub.engine.partition import Partition, TopicPartition
@@ -91,7 +91,7 @@ class Supervisor:
         try:
             await asyncio.gather(*(partition.fence() for partition in started.values()))
             stores = {(self.source(tp).changelog, tp.partition): self._store(tp) for tp in started}
-            await restore(self.client, stores, self._progress)
+            await self._restore(stores)
             for tp, lost in zip(
                 started, await asyncio.gather(*(partition.begin() for partition in started.values())), strict=True
             ):
@@ -101,12 +101,20 @@ class Supervisor:
             await asyncio.gather(*(partition.stop() for partition in started.values()))
             raise
         self.recovered.update(started)
-        self.recovery.end()
         return started
 
-    def _progress(self, rows: int, remaining: int) -> None:
-        self.recovery.add(rows, remaining)
-        self.observer.recovered(rows, remaining)
+    async def _restore(self, stores: Stores) -> None:
+        """Tell meanwhile how far it has come; several may be under way."""
+        restoring = object()
+
+        def progress(rows: int, remaining: int) -> None:
+            self.recovery.add(restoring, rows, remaining)
+            self.observer.recovered(rows, self.recovery.remaining)
+
+        try:
+            await restore(self.client, stores, progress)
+        finally:
+            self.recovery.end(restoring)
 
     async def _run(self, tp: TopicPartition) -> None:
         """Run the partition's loop until it is drained; after a failure recover it and run again."""

@@ -11,20 +11,28 @@ import sitehub.engine.supervisor as supervisor_module
 from sitehub.engine.batch import Outcome
 from sitehub.engine.partition import Partition
 from sitehub.engine.producer import TransactionalProducer
+from sitehub.tests.broker.counting import SESSION_SECONDS
 
+MARKER = "it-has-happened"
 DIES_AT = 300
 """Source offset."""
 SLOW_SECONDS = 0.05
+LONG_SECONDS = 2.5 * SESSION_SECONDS
 
 
 def install(defects: set[str], folder: Path) -> None:
     """Patch the engine of this process."""
-    marker = folder / "has-died"
+    marker = folder / MARKER
 
     class BrokenPartition(Partition):
         async def commit(self, outcome: Outcome, next_offset: int) -> None:
             if "slow" in defects:
                 time.sleep(SLOW_SECONDS)
+            if "computes_long" in defects and next_offset > DIES_AT and not marker.exists():
+                marker.touch()
+                ends = time.monotonic() + LONG_SECONDS
+                while time.monotonic() < ends:  # not asleep: the interpreter is busy
+                    pass
             if "acknowledges_first" in defects:
                 await super().commit(Outcome(), next_offset)
             if "dies_once" in defects and next_offset > DIES_AT and not marker.exists():

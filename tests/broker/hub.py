@@ -185,7 +185,7 @@ class Hub:
         """Of a topic that is named after the application."""
         return self.read(f"app-{name}")
 
-    def write_app(self, name: str, key: bytes, value: bytes, partition: int) -> None:
+    def write_app(self, name: str, key: bytes, value: bytes | None, partition: int) -> None:
         producer = Producer({"bootstrap.servers": self.bootstrap})
         producer.produce(self.topic(f"app-{name}"), value, key=key, partition=partition)
         assert producer.flush(30) == 0

@@ -9,6 +9,7 @@ import pytest
 from sitehub.dev.kafka import EmbeddedKafka
 from sitehub.dev.names import Names
 from sitehub.tests.broker.crew import Crew
+from sitehub.tests.broker.defects import LONG_SECONDS, MARKER
 from sitehub.tests.broker.hub import eventually
 
 
@@ -46,16 +47,18 @@ def test_kill_9_is_taken_over_by_the_standby(crew: Crew) -> None:
     crew.finish()
 
 
-def test_a_killed_worker_that_comes_back_at_once_gets_its_partitions_back(crew: Crew) -> None:
+def test_a_killed_worker_that_comes_back_at_once_gets_its_partitions_back_and_nobody_waits_for_it(crew: Crew) -> None:
     two_workers(crew)
     progress(crew)
     before = crew.status("one")["active"], crew.status("two")["active"]
+    generation = crew.status("one")["generation"]
 
     crew.kill("two")
     crew.start("two")
     crew.await_settled("one", "two")
 
     assert (crew.status("one")["active"], crew.status("two")["active"]) == before
+    assert [crew.status(name)["generation"] for name in ("one", "two")] == [generation] * 2  # no rebalance
     crew.finish()
 
 
@@ -84,6 +87,22 @@ def test_a_worker_frozen_past_its_session_writes_nothing_when_it_wakes(crew: Cre
     crew.thaw("two")
     crew.await_settled("one", "two")
 
+    crew.finish()
+
+
+def test_a_fold_that_takes_longer_than_a_session_starves_no_heartbeat(crew: Crew) -> None:
+    crew.start("one")
+    crew.start("two", "computes_long")
+    crew.await_settled("one", "two")
+    before = crew.status("two")
+    crew.load(1_000)
+
+    eventually((crew.folder / "two" / MARKER).exists, 30, "it computes")
+    time.sleep(LONG_SECONDS)
+    progress(crew)
+    after = crew.status("two")
+
+    assert (after["generation"], after["active"]) == (before["generation"], before["active"])
     crew.finish()
 
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from sitehub.dev.kafka import EmbeddedKafka
 from sitehub.dev.names import Names
-from sitehub.tests.broker.hub import Hub, eventually
+from sitehub.tests.broker.hub import PARTITIONS, Hub, eventually, header
 from sitehub.tests.broker.judge import await_all_ended, check
 from sitehub.tests.broker.workload import make
 
@@ -72,9 +74,58 @@ def test_verify_finds_nothing_in_a_good_hub_and_what_was_tampered_with(hub: Hub)
     assert report["audits"] == len(work.sent) - report["dead_letters"] - work.duplicates
 
     assert hub.terminate("worker-1") == 0
-    row = next(m for m in hub.read_app("sites-changelog") if m.key() == b"site-00007")
-    hub.write_app("sites-changelog", b"site-00007", row.value().replace(b"Garage", b"Forged"), row.partition())
+    expected = tamper(hub)
     tampered = hub.run("verify", "--json")
 
-    differences = json.loads(tampered.stdout)["differences"]
-    assert (tampered.returncode, [(one["kind"], one["key"]) for one in differences]) == (1, [("site", "site-00007")])
+    found = {brief(one) for one in json.loads(tampered.stdout)["differences"]}
+    assert (tampered.returncode, found) == (1, expected)
+
+    cut(hub, "customer-sites-events", dict.fromkeys(range(PARTITIONS), 1))
+    shortened = hub.run("verify", "--json")
+    report = json.loads(shortened.stdout)
+    assert (shortened.returncode, report["differences"], report["cut_partitions"]) == (1, [], list(range(PARTITIONS)))
+
+
+def brief(difference: dict[str, str]) -> tuple[str, str, str, str]:
+    """Kind, key, and what was expected and found, with a site's row told as one."""
+    told = [difference["expected"], difference["found"]]
+    expected, found = ("a row" if one.startswith("{") else one for one in told)
+    return difference["kind"], difference["key"], expected, found
+
+
+def tamper(hub: Hub) -> set[tuple[str, str, str, str]]:
+    """Do to what a hub made all that can be done to it; what is to be found of that."""
+    rows = {m.key(): m for m in hub.read_app("sites-changelog")}
+    forged, lost = rows[b"site-00007"], rows[b"site-00008"]
+    value = forged.value() or b""
+    hub.write_app("sites-changelog", b"site-00007", value.replace(b"Garage", b"Forged"), forged.partition())
+    hub.write_app("sites-changelog", b"site-00008", None, lost.partition())
+    hub.write_app("sites-changelog", b"never-was", value, forged.partition())
+    found = {
+        ("site", "site-00007", "a row", "a row"),
+        ("site", "site-00008", "a row", "nothing"),
+        ("site", "never-was", "nothing", "a row"),
+    }
+    of = {"command": ("billing-commands", "command_id"), "dead_letter": ("customer-sites-events.dead-letter", "")}
+    for kind, (topic, name) in of.items():
+        records = hub.read(topic)
+        dropped, *_, doubled = records
+        producer = Producer({"bootstrap.servers": hub.bootstrap})
+        producer.produce(
+            hub.topic(topic), doubled.value(), doubled.key(), doubled.partition(), headers=doubled.headers()
+        )
+        assert producer.flush(30) == 0
+        cut(hub, topic, {dropped.partition(): dropped.offset() + 1})
+        found |= {
+            (kind, header(dropped, name or "dead-letter.offset"), "1 x", "0 x"),
+            (kind, header(doubled, name or "dead-letter.offset"), "1 x", "2 x"),
+        }
+    return found
+
+
+def cut(hub: Hub, topic: str, firsts: dict[int, int]) -> None:
+    """Let partitions of a topic begin later."""
+    admin = AdminClient({"bootstrap.servers": hub.bootstrap})
+    wanted = [TopicPartition(hub.topic(topic), number, first) for number, first in firsts.items()]
+    for done in admin.delete_records(wanted).values():
+        done.result(30)
