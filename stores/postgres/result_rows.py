@@ -43,11 +43,13 @@ class ResultRows:
     """Writes each result once: its id is made of the command's, the number of the attempt and what came of it."""
 
     def row(self, record: Any) -> ResultRow | str | None:
-        """The row; why there is none for what is no result."""
+        """The row; none for news of a breaker, which are no command's; why there is none for what is no result."""
         try:
             result = decode_result(record.value or b"")
         except msgspec.MsgspecError as error:
             return f"no result: {error}"
+        if not result.command_id:
+            return None
         return ResultRow(
             attempt_id=attempt_id(result),
             at=moment(result.at),

@@ -9,8 +9,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from sitehub.agents.delivery_records import breaker_message
 from sitehub.codecs.results import Result, encode_result
 from sitehub.codecs.rows import encode_site
+from sitehub.rules.breaker import BreakerNews, State
 from sitehub.rules.site import Site
 from sitehub.stores.postgres.address import connect
 from sitehub.stores.postgres.positions import At, StaleConsumerError, advance, load_positions
@@ -243,6 +245,14 @@ async def test_a_result_of_a_hostile_site_fits_the_guides_columns(application: A
     assert len({row["entity_id"] for row in ids}) == 3
     (found,) = await application.fetch("SELECT error FROM integration.command_attempts WHERE command_id = $1", long)
     assert found["error"] == "␀" + long
+
+
+async def test_news_of_a_breaker_have_no_row(application: Any) -> None:
+    key, value, _ = breaker_message("billing", BreakerNews(State.OPEN, 1_764_000_000.0, "5 failures", "worker"))
+
+    assert await write(application, ResultRows(), Record(key, value)) == []
+
+    assert await content(application, "integration.sync_status", "integration.command_attempts") == [[], []]
 
 
 async def test_what_is_no_result_is_refused(application: Any) -> None:
