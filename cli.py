@@ -1,5 +1,6 @@
 """The `sitehub` command."""
 
+import os
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ from sitehub.database_command import database
 from sitehub.dead_letters_command import dead_letters
 from sitehub.dev.broker_command import broker
 from sitehub.dev.feed_command import feed
+from sitehub.dev.local_hub import adopt
 from sitehub.dev.publish_command import publish_command
 from sitehub.dev.targets_command import targets
 from sitehub.dev.up_command import up
@@ -21,19 +23,36 @@ from sitehub.verify_command import verify
 from sitehub.wiring import kafka_client
 from sitehub.worker_command import worker
 
+ASKING = frozenset({"audit", "database", "dead-letters", "mapping", "publish", "status", "sync", "target", "verify"})
+"""Commands that ask a hub, or tell it something: they find the one that `sitehub up` runs in SITEHUB_DATA."""
+
 
 def client_options() -> dict[str, Any]:
     """Keyword arguments of a Kafka client, from the configuration."""
-    try:
-        return kafka_client(load_settings())
-    except ConfigurationError as error:
-        raise click.ClickException(f"the configuration has mistakes:\n{error}") from None
+    return kafka_client(load_settings())
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class HubGroup(click.Group):
+    """Tells the mistakes of a configuration in place of a trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does."""
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            raise click.ClickException(f"the configuration has mistakes:\n{error}") from None
+
+
+@click.group(cls=HubGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sitehub")
-def main() -> None:
-    """The customer sites integration hub."""
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """The customer sites integration hub.
+
+    Configuration: SITEHUB_CONFIG, else what `sitehub up` left in SITEHUB_DATA, else the packaged guide.
+    """
+    if ctx.invoked_subcommand in ASKING:
+        adopt(os.environ)
 
 
 for command in (

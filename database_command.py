@@ -10,7 +10,7 @@ import click
 
 from sitehub.dev.database_command import run
 from sitehub.postgres_wiring import database_address, database_schema
-from sitehub.settings import ConfigurationError, Settings, load_settings
+from sitehub.settings import Settings, load_settings
 from sitehub.stores.postgres.address import Unreachable, connect
 from sitehub.stores.postgres.migrate import MigrationError, applied, carried, pending
 from sitehub.stores.postgres.schema import prepare
@@ -82,10 +82,7 @@ async def _status(connection: Any) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def _settings() -> Settings:
-    try:
-        settings = load_settings()
-    except ConfigurationError as error:
-        raise click.ClickException(f"the configuration has mistakes:\n{error}") from None
+    settings = load_settings()
     if settings.configuration.database_config is None:
         raise click.ClickException("the configuration has no database_config")
     return settings

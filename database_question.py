@@ -9,18 +9,15 @@ import click
 from aiokafka.errors import KafkaError
 
 from sitehub.postgres_wiring import database_address
-from sitehub.settings import ConfigurationError, Settings, load_settings
+from sitehub.settings import Settings, load_settings
 from sitehub.stores.postgres.address import Unreachable, connect
 
 Found = TypeVar("Found")
 
 
 def configured() -> Settings:
-    """The settings of the environment; raises ClickException with every mistake."""
-    try:
-        return load_settings()
-    except ConfigurationError as error:
-        raise click.ClickException(f"the configuration has mistakes:\n{error}") from None
+    """The settings of the environment; raises ConfigurationError with every mistake."""
+    return load_settings()
 
 
 def ask(settings: Settings, question: Callable[[Any], Awaitable[Found]]) -> Found:

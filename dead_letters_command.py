@@ -10,7 +10,7 @@ import orjson
 from aiokafka.errors import KafkaError
 
 from sitehub.codecs.commands import decode_command
-from sitehub.settings import ConfigurationError, Settings, load_settings
+from sitehub.settings import Settings, load_settings
 from sitehub.stores.dead_letters import StoredLetter, read_letter, read_letters
 from sitehub.topics.declared import dead_letters_of, names_of
 from sitehub.wiring import kafka_client
@@ -40,7 +40,7 @@ def list_(  # noqa: PLR0917 -- click hands options by name
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Print dead letters, the newest last."""
-    settings = _settings()
+    settings = load_settings()
     topics = _topics(settings)
     if topic is not None:
         topics = [name for name in topics if name in (topic, dead_letters_of(topic))]
@@ -77,7 +77,7 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001 -- click hands optio
     partition, _, offset = place.partition("/")
     if not (partition.isdigit() and offset.isdigit()):
         raise click.ClickException(f"{name!r} is no name of a dead letter: it has the form topic/partition/offset")
-    settings = _settings()
+    settings = load_settings()
     found = _run(settings, read_letter(kafka_client(settings), topic, int(partition), int(offset)))
     if found is None:
         raise click.ClickException(f"there is no dead letter {name}")
@@ -87,13 +87,6 @@ def show(name: str, as_json: bool) -> None:  # noqa: FBT001 -- click hands optio
         return
     for field, value in document.items():
         click.echo(f"{field}: {value if isinstance(value, str) else orjson.dumps(value).decode()}")
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except ConfigurationError as error:
-        raise click.ClickException(f"the configuration has mistakes:\n{error}") from None
 
 
 def _topics(settings: Settings) -> list[str]:

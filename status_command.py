@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -11,6 +10,7 @@ import asyncpg
 import click
 
 from sitehub.dev.figures import Figures, gather
+from sitehub.dev.local_hub import data_folder, left
 from sitehub.postgres_wiring import database_address
 from sitehub.settings import ConfigurationError, load_settings
 from sitehub.stores.postgres.address import Address, Unreachable, connect
@@ -30,7 +30,7 @@ def status(as_json: bool) -> None:  # noqa: FBT001 -- click hands options by nam
     SITEHUB_DATA, else at http://127.0.0.1:6066; the database at SITEHUB_DATABASE_DSN, else likewise, else at
     database_config.primary. Exit code 1 if any of it does not answer, or a worker is not well.
     """
-    found = asyncio.run(_status(_left_by_up()))
+    found = asyncio.run(_status(left(data_folder())))
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
@@ -39,22 +39,13 @@ def status(as_json: bool) -> None:  # noqa: FBT001 -- click hands options by nam
         raise SystemExit(1)
 
 
-def _left_by_up() -> Status:
-    path = Path(os.environ.get("SITEHUB_DATA") or ".sitehub") / "hub.json"
-    try:
-        left = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return left if isinstance(left, dict) else {}
-
-
-async def _status(left: Status) -> Status:
+async def _status(found_here: Status) -> Status:
     given = os.environ.get("SITEHUB_URL")
-    urls = [url.rstrip("/") for url in given.split(",")] if given else left.get("urls") or [DEFAULT_URL]
+    urls = [url.rstrip("/") for url in given.split(",")] if given else found_here.get("urls") or [DEFAULT_URL]
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ASK_SECONDS)) as session:
         of_hub: Figures = await gather(session, urls)
         healths = {url: await _health(session, url) for url in urls}
-    database = await _database(os.environ.get("SITEHUB_DATABASE_DSN") or left.get("dsn"))
+    database = await _database(os.environ.get("SITEHUB_DATABASE_DSN") or found_here.get("dsn"))
     workers = {
         url: {
             "status": health.get("status", "down"),

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import CollectorRegistry
 
 from sitehub.agents.refold import Refold, Report
-from sitehub.settings import ConfigurationError, load_settings
+from sitehub.settings import load_settings
 from sitehub.settings.transformations import transformations
 from sitehub.telemetry.metrics import Metrics
 from sitehub.topics.declared import SITE_EVENTS, names_of
@@ -25,10 +25,7 @@ def verify(as_json: bool) -> None:  # noqa: FBT001 -- click hands options by nam
     A running hub is compared as of each partition's last transaction. Exit code 0: no difference; 1: differences, or
     the log no longer holds all that the tables were made of.
     """
-    try:
-        settings = load_settings()
-    except ConfigurationError as error:
-        raise click.ClickException(f"the configuration has mistakes:\n{error}") from None
+    settings = load_settings()
     names = names_of(settings)
     refold = Refold(
         client=kafka_client(settings),

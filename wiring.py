@@ -28,8 +28,8 @@ from sitehub.rules.pace import Pace
 from sitehub.rules.retry import RetryPolicy, StatusRules
 from sitehub.rules.sync import SyncRule, SyncRules
 from sitehub.rules.templates import placeholders
-from sitehub.settings import Integration, Settings
-from sitehub.settings.secrets import is_placeholder, is_secret_place
+from sitehub.settings import ConfigurationError, Integration, Mistake, Settings
+from sitehub.settings.secrets import is_placeholder, is_secret_place, variable
 from sitehub.settings.transformations import transformations
 from sitehub.telemetry.metrics import Metrics
 from sitehub.topics.declared import dead_letters_of, names_of
@@ -38,7 +38,10 @@ Schemas = dict[str, dict[str, dict[str, Any]]]
 
 
 def kafka_client(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments of an aiokafka client: addresses, encryption and login."""
+    """Keyword arguments of an aiokafka client: addresses, encryption and login.
+
+    Raises ConfigurationError if the login's password is missing: nothing works without Kafka.
+    """
     kafka = settings.configuration.kafka_config
     client: dict[str, Any] = {
         "bootstrap_servers": ",".join(kafka.bootstrap_servers),
@@ -53,8 +56,14 @@ def kafka_client(settings: Settings) -> dict[str, Any]:
     if kafka.security_protocol.startswith("SASL"):
         client["sasl_mechanism"] = kafka.sasl_mechanism
         client["sasl_plain_username"] = kafka.sasl_username
-        client["sasl_plain_password"] = settings.secret("kafka_config", "sasl_password")
+        client["sasl_plain_password"] = _needed_secret(settings, "kafka_config", "sasl_password")
     return client
+
+
+def _needed_secret(settings: Settings, *path: str) -> str:
+    if (secret := settings.secret(*path)) is None:
+        raise ConfigurationError([Mistake(f"${variable(path)}", ".".join(path), "nothing", "the secret, or its _FILE")])
+    return secret
 
 
 def event_schemas(settings: Settings) -> Schemas:

@@ -13,7 +13,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from sitehub.app import create_app
 from sitehub.codecs.avro_events import AvroSchemaError
-from sitehub.settings import ConfigurationError, Settings, load_settings
+from sitehub.settings import Settings, load_settings
 from sitehub.telemetry.log_config import logging_config
 from sitehub.telemetry.logs import log
 from sitehub.topics.create import TopicCreationError, TopicMismatchError, create_missing
@@ -34,10 +34,7 @@ GC_ALLOCATIONS = 100_000
 )
 def worker(web_host: str, web_port: int, log_level: str) -> None:
     """Run a worker until SIGTERM or Ctrl-C; several may run, each with a SITEHUB_DATA and a port of its own."""
-    try:
-        settings = load_settings()
-    except ConfigurationError as error:
-        raise click.ClickException(f"the configuration has mistakes:\n{error}") from None
+    settings = load_settings()
     _check(settings, web_host, web_port)
     logs = logging_config(log_level)
     dictConfig(logs)

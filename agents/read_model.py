@@ -147,7 +147,7 @@ class ReadModel(Service):
                 await self._write(fetched, positions)
         else:
             await self.sleep(POLL_MS / 1000)
-        self._show_lag(consumer)
+        await self._show_lag(consumer)
         await self._keep_up()
         self._went_well()
 
@@ -196,12 +196,13 @@ class ReadModel(Service):
                     why=refused.reason,
                 )
 
-    def _show_lag(self, consumer: AIOKafkaConsumer) -> None:
+    async def _show_lag(self, consumer: AIOKafkaConsumer) -> None:
+        """All that was fetched is written now: what the consumer has not come to yet lacks."""
         lag = dict.fromkeys(self._sinks, 0)
         for tp in consumer.assignment():
             end = consumer.last_stable_offset(tp)
             if end is not None and At(*tp) in self._positions:
-                lag[tp.topic] += max(0, end - self._positions[At(*tp)])
+                lag[tp.topic] += max(0, end - await consumer.position(tp))  # beyond the last transaction's marker
         for topic, records in lag.items():
             self._metrics.read_model_lag.labels(topic).set(records)
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from sitehub.dev.bound import bound
 from sitehub.dev.kafka import EmbeddedKafka
+from sitehub.dev.local_hub import leave
 from sitehub.dev.postgres import DATABASE, EmbeddedPostgres
 
 HOST = "127.0.0.1"
@@ -25,6 +26,7 @@ SECRETS = (
     "SITEHUB_SECRET_DATABASE_CONFIG__PRIMARY__PASSWORD",
 )
 """What the local servers ask for and do not check."""
+UNCHECKED = "development"
 DATABASE_ROLE = "app_user"
 """Of the workers; the schema is the server's owner's, as it should be where it counts."""
 
@@ -98,13 +100,17 @@ class Hub:
             for number in range(plan.workers):
                 own = {**environment, "SITEHUB_DATA": str(plan.data / f"worker-{number + 1}")}
                 self._spawn(f"worker-{number + 1}", ["worker", "--web-port", str(plan.web_port + number)], own)
-            left = {
+            found = {
                 "url": plan.urls[0],
                 "urls": plan.urls,
                 "bootstrap": self.kafka.bootstrap,
                 "dsn": self.postgres.dsn_of(DATABASE, DATABASE_ROLE),
+                "environment": {
+                    "SITEHUB_CONFIG": environment["SITEHUB_CONFIG"],
+                    **{name: UNCHECKED for name in SECRETS if name not in os.environ},
+                },
             }
-            (plan.data / "hub.json").write_text(json.dumps(left))
+            leave(plan.data, found)
             self._stack = stack.pop_all()
         return self
 
@@ -124,10 +130,10 @@ class Hub:
             raise UpError(f"the schema of the database could not be made: see {log}")
 
     def _environment(self) -> Mapping[str, str]:
-        overlay = self.plan.data / "local.json"
+        overlay = self.plan.data.absolute() / "local.json"
         overlay.write_text(json.dumps(local_overlay(self.plan), indent=2))
         configuration = f"{self.plan.configuration}:{overlay}" if self.plan.configuration else str(overlay)
-        secrets = {name: os.environ.get(name, "development") for name in SECRETS}
+        secrets = {name: os.environ.get(name, UNCHECKED) for name in SECRETS}
         return {**os.environ, "SITEHUB_CONFIG": configuration, **secrets}
 
     def _spawn(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> None:

@@ -46,8 +46,13 @@ def figures(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
 
 
 def status(folder: Path) -> subprocess.CompletedProcess[str]:
+    return asked(folder, "status", "--json")
+
+
+def asked(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """A command that is told nothing but the folder."""
     return subprocess.run(
-        [sys.executable, "-m", "sitehub.cli", "status", "--json"],
+        [sys.executable, "-m", "sitehub.cli", *command],
         env={**os.environ, "SITEHUB_DATA": str(folder)},
         capture_output=True,
         text=True,
@@ -72,6 +77,22 @@ def check_status(folder: Path) -> None:
     assert (found["replica"], found["database"]["last_batch_run"]) == ("none", None)
 
 
+def check_commands(folder: Path) -> None:
+    """Each finds the hub by itself."""
+    for command in (
+        ("verify", "--json"),
+        ("dead-letters", "list", "--json"),
+        ("target", "check", "billing", "--json"),
+        ("audit", "list", "--limit", "5", "--json"),
+        ("audit", "verify", "--json"),
+        ("mapping", "list", "--json"),
+        ("database", "status", "--json"),
+    ):
+        found = asked(folder, *command)
+        assert (found.returncode, found.stderr) == (0, ""), (command, found.stderr)
+        assert json.loads(found.stdout), command
+
+
 def five_ports_in_a_row() -> list[int]:
     """Below those that the kernel hands out to clients, which would come and go under us."""
     while True:
@@ -90,6 +111,7 @@ def test_up_applies_and_delivers_stops_cleanly_and_continues(tmp_path: Path) -> 
         first = next(found for found in figures(process) if found["calls_delivered"] > 100)
         assert set(first["workers"].values()) == {"ready"}
         check_status(tmp_path)
+        check_commands(tmp_path)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
