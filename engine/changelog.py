@@ -71,6 +71,7 @@ class _Reader:
         self._beginnings = await self._consumer.beginning_offsets(tps)
         oldest_ms = (time.time() - TRUSTED_SECONDS) * 1000
         for tp, store in self._stores.items():
+            store.mend()
             position = START if store.is_corrupted else store.position
             if self._beginnings[tp] < position.offset <= self._ends[tp]:
                 self._consumer.seek(tp, position.offset - 1)  # a record before: it tells whether this is the same log

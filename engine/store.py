@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,6 +61,7 @@ class Store:
         """When, in seconds since 1970, it was last known to hold all that its changelog had; 0 if it never was."""
         self.is_corrupted = False
         """Whether it gives and takes nothing until `reset`."""
+        self._has_failed = False
 
     def _open(self) -> Rdict:
         options = database_options()
@@ -110,17 +111,33 @@ class Store:
 
     def reset(self) -> None:
         """Forget everything: what is on disk is not a prefix of the changelog any more."""
-        self._db.close()
+        self._let_go()
         shutil.rmtree(self._path, ignore_errors=True)
         self._db = self._open()
         self._cache.clear()
         self.current_at = 0.0
-        self.is_corrupted = False
+        self.is_corrupted = self._has_failed = False
+
+    def mend(self) -> None:
+        """Open it anew if a write failed: RocksDB takes none any more, though there may be room on the disk again.
+
+        What was not flushed is lost, and the position with it.
+        """
+        if self._has_failed:
+            self._let_go()
+            self._cache.clear()
+            self._db = self._open()
+            self._has_failed = False
 
     def close(self) -> None:
         """Flush the memtable, so that a restart reads only what comes after, and let go of the lock."""
-        self._db.flush()
-        self._db.close()
+        if not self._has_failed:
+            self._db.flush()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        with suppress(Exception):  # after a failure it tries to flush once more, in vain; closed it is
+            self._db.close()
 
     def _write(self, rows: Iterable[Row], position: Position) -> None:
         batch = WriteBatch(raw_mode=True)
@@ -131,8 +148,10 @@ class Store:
             else:
                 put(key, value)
         put(POSITION_KEY, b"%d:%d" % position)
+        self._has_failed = True  # until it has not
         with self._whole():
             self._db.write(batch, self._unlogged)
+        self._has_failed = False
 
     @contextmanager
     def _whole(self) -> Iterator[None]:

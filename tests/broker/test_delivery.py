@@ -1,5 +1,6 @@
 """Delivery against a target that fails: nothing lost, nothing out of order, the same key for every repeat."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,3 +114,32 @@ def test_a_worker_killed_while_calls_are_open_repeats_them_under_the_same_keys_i
 
     check_calls(hub, calls)
     assert max(Counter(call["idempotency_key"] for call in hub.calls()).values()) == 2
+
+
+def test_calls_that_are_open_when_partitions_pass_to_another_worker_are_ended_first_and_made_once(hub: Hub) -> None:
+    hub.control(mode="slow", latency_ms=500)
+    hub.publish([created(site) for site in range(SITES)])
+    over, rounds = threading.Event(), 0
+
+    def go_on() -> None:
+        """So that calls of every site are open all the time."""
+        nonlocal rounds
+        while not over.wait(0.2):
+            rounds += 1
+            hub.publish([renamed(site, rounds) for site in range(SITES)])
+
+    updates = threading.Thread(target=go_on, daemon=True)
+    updates.start()
+    eventually(lambda: len(hub.calls()) > 2 * SITES, 30, "calls are open")
+    hub.start_worker("another")
+    hub.await_ready("another")
+    before = len(hub.calls())
+    eventually(lambda: len(hub.calls()) > before + 2 * SITES, 30, "calls are open in both")
+    assert hub.terminate("worker") == 0
+    over.set()
+    updates.join()
+    hub.control(mode="ok")
+    eventually(lambda: all_ended(hub, SITES * (1 + rounds)), 60, "all ended")
+
+    check_calls(hub, SITES * (1 + rounds))
+    assert max(Counter(call["idempotency_key"] for call in hub.calls()).values()) == 1

@@ -35,6 +35,7 @@ def progress(crew: Crew, seconds: float = 30) -> None:
 
 
 def test_kill_9_is_taken_over_by_the_standby(crew: Crew) -> None:
+    crew.fill("changelog", 2_000)
     two_workers(crew)
     progress(crew)
 

@@ -1,10 +1,13 @@
+import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from sitehub.engine.store import OFFSET_KEY, START, CorruptedStoreError, Position, Store
+from sitehub.engine import store as store_module
+from sitehub.engine.store import OFFSET_KEY, START, CorruptedStoreError, Position, Store, database_options
 
 
 def test_rows_and_position_survive_a_clean_close(tmp_path: Path) -> None:
@@ -105,3 +108,34 @@ def test_a_block_that_rotted_on_disk_is_noticed_and_nothing_is_trusted_any_more(
     again.reset()
     assert (again.position, again.get(keys[:1])) == (START, [None])
     again.close()
+
+
+def test_a_store_whose_disk_was_full_takes_rows_again_once_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = database_options()
+    options.set_write_buffer_size(1 << 16)  # so that it soon goes to the disk
+    monkeypatch.setattr(store_module, "database_options", lambda: options)
+    store = Store(tmp_path / "sites-0")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(Exception, match="File too large"):
+            write_much(store)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with pytest.raises(Exception, match="File too large"):
+        store.write([(b"a", b"1")], Position(1_001, 1))
+
+    store.mend()
+    behind = store.position
+    store.write([(b"a", b"1")], Position(1_001, 1))
+
+    assert behind.offset < 1_000
+    assert store.get([b"a"]) == [b"1"]
+    store.close()
+
+
+def write_much(store: Store) -> None:
+    for number in range(1_000):
+        store.write([(b"%d" % row, os.urandom(400)) for row in range(500)], Position(number + 1, 1))
