@@ -61,7 +61,7 @@ lock: setup-dev ## write requirements/ anew from pyproject.toml
 	@for set in build uv; do \
 	  $(BIN)/uv pip compile requirements/$$set.in --universal --python-version 3.11 --generate-hashes --no-header --quiet --output-file requirements/$$set.txt >/dev/null; done
 
-BENCHMARKS := throughput workers latency recovery takeover sites clients profile delivery call_latency read_model handler
+BENCHMARKS := batch_sync throughput workers latency recovery takeover sites clients profile delivery call_latency read_model handler
 
 bench: setup-dev ## the benchmarks, one after the other; most of an hour
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m sitehub.bench.$$name; done

@@ -11,6 +11,7 @@ from mode import Service
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
+from sitehub.agents.batch_sync import BatchSync
 from sitehub.agents.database import Database
 from sitehub.agents.delivery import delivery_loop
 from sitehub.agents.delivery_records import breaker_message
@@ -24,6 +25,7 @@ from sitehub.agents.target_delivery import Delivery
 from sitehub.agents.target_keeper import TargetKeeper
 from sitehub.agents.target_status import target_document
 from sitehub.agents.web_server import WebServer
+from sitehub.batch_wiring import batch_plan, batch_source, run_maker
 from sitehub.clients.target import Target
 from sitehub.engine.app import EngineApp
 from sitehub.engine.source import Handover, Source, fold
@@ -41,6 +43,7 @@ from sitehub.web.server import web_application
 from sitehub.web.sites import SiteView
 from sitehub.wiring import (
     audit_trail,
+    called_targets,
     delivery_of,
     engine_observer,
     kafka_client,
@@ -92,17 +95,40 @@ class HubApp(EngineApp):
         )
         self.channel = HubChannel(self.client, self._names.sync_metrics, instance_id(settings.data))
         self._add_sites()
-        for name in sorted(self._rules.current.targets):
+        for name in called_targets(settings):
             self._add_target(name)
         self._add_database()
         self.metrics.recovery_seconds_left.set_function(lambda: self.engine.recovery.seconds_left or 0.0)
+        self.batch = self._batch_sync()
         self._host, self._port = host, port
 
     def on_init_dependencies(self) -> Iterable[Any]:
         """The HTTP view and the targets' connections start before Kafka, and stop after it."""
         keeper = TargetKeeper(self.deliveries, self.gates, self.channel, self.metrics)
-        streams = [Connections(self), self.channel, keeper, *super().on_init_dependencies()]
+        batch = [self.batch] if self.batch is not None else []
+        streams = [Connections(self), self.channel, keeper, *batch, *super().on_init_dependencies()]
         return [*self._mapping_watch(), *self._readers(), *streams]
+
+    def _batch_sync(self) -> BatchSync | None:
+        """Whoever has the first partition of the site events is the leader: a rebalance moves that."""
+        settings, prefix = self.settings, "delivery to "
+        off = {part.removeprefix(prefix): why for part, why in self.off.items() if part.startswith(prefix)}
+        plan, source = batch_plan(settings, off), batch_source(settings)
+        if isinstance(plan, str) or isinstance(source, str):
+            self.off["batch sync"] = plan if isinstance(plan, str) else str(source)
+            return None
+        make_run = run_maker(
+            settings, source, targets=self.targets, gates=self.gates, rules=self._rules, metrics=self.metrics
+        )
+        return BatchSync(
+            plan,
+            source.servers[-1],
+            source,
+            holder=self.channel.worker,
+            is_leader=lambda: 0 in self._owned(),
+            make_run=make_run,
+            metrics=self.metrics,
+        )
 
     def _mapping_watch(self) -> Iterable[Service]:
         """First of all: no batch is to be decided by the configuration's mapping if the database has another."""
@@ -208,7 +234,8 @@ class HubApp(EngineApp):
         troubles = {f"{tp.topic}-{tp.partition}": error for tp, error in self.engine.troubles.items()}
         kafka, postgres = self.broker_watch, self.read_model
         outages = [kafka.trouble, postgres.trouble if postgres is not None else None]
-        is_well = is_balanced and not troubles and not any(outages) and not self.mapping.is_stale
+        is_batch_well = self.batch is None or self.batch.is_well
+        is_well = is_balanced and is_batch_well and not (troubles or any(outages) or self.mapping.is_stale)
         return {
             "status": "ok" if is_well else "degraded",
             "app_id": self.settings.app_id,
@@ -225,6 +252,7 @@ class HubApp(EngineApp):
                 "since": rfc3339(postgres.since) if postgres and postgres.since else None,
             },
             "breakers": self._breakers(),
+            "batch": self.batch.report() if self.batch is not None else None,
             "targets": targets,
             "off": self.off,
         }

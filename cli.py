@@ -18,6 +18,7 @@ from sitehub.mapping_command import mapping_group
 from sitehub.settings import ConfigurationError, load_settings
 from sitehub.settings.command import check_config
 from sitehub.status_command import status
+from sitehub.sync_command import sync
 from sitehub.target_command import target
 from sitehub.verify_command import verify
 from sitehub.wiring import kafka_client
@@ -63,6 +64,7 @@ for command in (
     dead_letters,
     feed,
     mapping_group,
+    sync,
     target,
     targets,
     worker,

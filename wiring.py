@@ -95,6 +95,14 @@ def sync_rules(settings: Settings) -> SyncRules:
     return SyncRules(rules, mappings, settings.config_id)
 
 
+def called_targets(settings: Settings) -> list[str]:
+    """Targets that rules or batch operations name, sorted: each has its topics and its delivery."""
+    batch = settings.configuration.batch_sync_config
+    operations = batch.sync_operations if batch is not None else []
+    rules = settings.configuration.realtime_sync_rules
+    return sorted({one.target for one in rules} | {one.target for one in operations})
+
+
 def mapping_entries(settings: Settings) -> dict[str, list[MappingEntry]]:
     """The mapping of each target, as the rules take it."""
     return {

@@ -18,7 +18,7 @@ from sitehub.telemetry.log_config import logging_config
 from sitehub.telemetry.logs import log
 from sitehub.topics.create import TopicCreationError, TopicMismatchError, create_missing
 from sitehub.topics.declared import declare
-from sitehub.wiring import kafka_client, sync_rules
+from sitehub.wiring import called_targets, kafka_client
 
 KAFKA_SECONDS = 60
 KAFKA_PAUSE_SECONDS = 2
@@ -57,7 +57,7 @@ def worker(web_host: str, web_port: int, log_level: str) -> None:
 
 def _create_topics(settings: Settings) -> None:
     """Create what is missing; wait for a Kafka that is not there yet."""
-    client, topics = kafka_client(settings), declare(settings, sync_rules(settings).targets)
+    client, topics = kafka_client(settings), declare(settings, called_targets(settings))
     servers = settings.configuration.kafka_config.bootstrap_servers
     waiting = Retrying(
         retry=retry_if_exception_type((KafkaConnectionError, OSError)),

@@ -66,7 +66,7 @@ class Billing:
             case "PUT", ["customers", customer_id, "billing-config"], dict():
                 return self._put(customer_id, "billing_config", change.body)
             case "POST", [part, "batch-update"], {"records": list(records)} if part in BATCHES:
-                return Answer(HTTPStatus.OK, {"accepted": len(records)})
+                return _batch(records)
             case "POST" | "PUT", ["customers", *_], _:
                 return _refusal(
                     HTTPStatus.BAD_REQUEST,
@@ -92,6 +92,15 @@ class Billing:
             document = {**known["customer"], **document}
         known[part] = document
         return Answer(HTTPStatus.OK, {"customer_id": customer_id, "status": "updated"})
+
+
+def _batch(records: list[Any]) -> Answer:
+    """All or nothing, as real batch endpoints are."""
+    for number, record in enumerate(records):
+        if not (isinstance(record, dict) and record.get("customer_id") and record.get("customer_name") != ""):
+            detail = f"record {number}: customer_id and customer_name may not be empty"
+            return _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+    return Answer(HTTPStatus.OK, {"accepted": len(records)})
 
 
 def _refusal(status: HTTPStatus, detail: str) -> Answer:

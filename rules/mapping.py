@@ -45,6 +45,11 @@ class Mapping:
         """Names, as `fold` reports them, of the fields that feed the mapping."""
         return {name for entry in self.entries for name in changed_names(entry.source_field)}
 
+    @property
+    def finders(self) -> Iterable[tuple[MappingEntry, Finder]]:
+        """Each entry and what finds its value, transformed."""
+        return self._finders.items()
+
     def finder(self, placeholder: str, key: str | None) -> Finder:
         """What finds `placeholder`, which stands as the value of `key`.
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
+from sitehub.rules.source_query import parse_query
 from sitehub.settings.blocks import GATHERED, TARGET_NAME, targets
 from sitehub.settings.check_rules import target_fault
 from sitehub.settings.integration import DEFAULT_TARGET
@@ -47,12 +48,15 @@ def status_faults(document: dict[str, Any]) -> Iterator[Fault]:
 
 
 def batch_faults(document: dict[str, Any]) -> Iterator[Fault]:
-    """Operations of the batch whose target is not there, or whose name is taken."""
+    """Operations of the batch whose target is not there, whose name is taken, or whose query has no watermark."""
     names = set[str]()
     for operation in Place((), document) / "batch_sync_config" / "sync_operations":
         if (target := (operation / "target").text(DEFAULT_TARGET)) is not None:
             yield from target_fault(operation / "target", target, targets(document))
         yield from taken(operation / "operation", names)
+        query = (operation / "source_query").text()
+        if query is not None and isinstance(mistake := parse_query(query), str):
+            yield (operation / "source_query").fault(mistake, "SQL like SELECT * FROM t WHERE updated_at >= ?")
 
 
 def taken(place: Place, names: set[str]) -> Iterator[Fault]:

@@ -1,9 +1,11 @@
 """Texts of a certain shape: what does not fit is told in words, not as a regular expression."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field
 
 CRONTAB_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
@@ -26,6 +28,18 @@ def _crontab(text: str) -> str:
     fields = text.split()
     if len(fields) != len(CRONTAB_RANGES) or not all(map(_in_range, fields, CRONTAB_RANGES)):
         raise ValueError("a crontab of five fields: minute, hour, day of month, month, day of week")
+    try:
+        CronSim(text, datetime.now(UTC))
+    except CronSimError as error:
+        raise ValueError(f"a crontab that comes at some time: {error}") from None
+    return text
+
+
+def _time_zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("a time zone like UTC or America/Chicago") from None
     return text
 
 
@@ -69,6 +83,7 @@ FieldPath = Annotated[
     str, _shape(r"[^.]+(\.[^.]+)*", "the name of a field, or several from the outer to the inner, like contact.email")
 ]
 Crontab = Annotated[str, AfterValidator(_crontab)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Instant = Annotated[str, AfterValidator(_instant)]
 Period = Annotated[
     str, _shape(r"[1-9]\d*_(hours|days|weeks|months|years)", "a number and a unit of time, like 30_days or 12_months")

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from sitehub.settings.integration import DEFAULT_TARGET
 from sitehub.settings.model import Block
-from sitehub.settings.shapes import Crontab, Name, UrlPath
+from sitehub.settings.shapes import Crontab, Name, TimeZone, UrlPath
 
 
 class MappingConfig(Block):
@@ -52,20 +52,26 @@ class SyncOperation(Block):
     operation: Name
     """Name of the operation, unique."""
     source_query: Name
-    """SQL of the rows; `?` is the watermark."""
+    """SQL of the rows; `?` is the watermark, compared with the column that holds a row's own time."""
     target_endpoint: UrlPath
     """Path behind the target's `api_endpoint`."""
     method: Literal["POST", "PUT", "PATCH"]
     """HTTP method."""
     target: Name = DEFAULT_TARGET
     """Name of the `<name>_integration` block."""
+    key: Name = "site_id"
+    """Column that tells rows apart which have the same time."""
 
 
 class BatchSyncConfig(Block):
     """The nightly batch."""
 
     schedule: Crontab
-    """Crontab, in UTC."""
+    """Crontab, in `time_zone`."""
+    time_zone: TimeZone = "UTC"
+    """Name in the IANA time zone database."""
+    statement_timeout: int = Field(default=300_000, gt=0)
+    """Milliseconds that the database may take for one page."""
     batch_size: int = Field(gt=0)
     """Rows a call."""
     parallel_workers: int = Field(gt=0)

@@ -7,6 +7,11 @@ from typing import Literal
 EventName = Literal[
     "audit_chain_closed",
     "accounting_mismatch",
+    "batch_completed",
+    "batch_interrupted",
+    "batch_lease_lost",
+    "batch_query_refused",
+    "batch_started",
     "breaker_changed",
     "kafka_unreachable",
     "mapping_changed",
@@ -40,6 +45,13 @@ LOG_EVENTS: dict[EventName, LogEvent] = {
     "accounting_mismatch": LogEvent(
         logging.ERROR, "`difference` commands of `target` are neither ended nor parked nor pending, as `account` has it"
     ),
+    "batch_completed": LogEvent(logging.INFO, "`run` of `operation` has delivered all that it began with"),
+    "batch_interrupted": LogEvent(
+        logging.WARNING, "`run` of `operation` waits, because of `error`; gone on with later"
+    ),
+    "batch_lease_lost": LogEvent(logging.WARNING, "another worker has `run` of `operation` now: this one leaves it"),
+    "batch_query_refused": LogEvent(logging.ERROR, "`operation` can't be run until its `problem` is mended"),
+    "batch_started": LogEvent(logging.INFO, "`run` of `operation` begins here, or goes on if it was `resumed`"),
     "breaker_changed": LogEvent(logging.WARNING, "the breaker of `target` is in `state` now, for `reason`"),
     "kafka_unreachable": LogEvent(logging.WARNING, "no broker of `servers` answers, as `error` says; tried again"),
     "mapping_changed": LogEvent(

@@ -14,6 +14,7 @@ class Metrics:
         self.registry = registry
         self._declare_events()
         self._declare_calls()
+        self._declare_batch()
         self._declare_engine()
         self._declare_postgres()
 
@@ -84,6 +85,16 @@ class Metrics:
             "breaker_since_seconds", "When the breaker's state began, in seconds since 1970", "target"
         )
         self.breaker_reason = self._gauge("breaker_reason", "1 while it is why the breaker is open", "target", "reason")
+
+    def _declare_batch(self) -> None:
+        self.batch_rows = self._counter("batch_rows", "Rows of a batch that are done with", "operation")
+        self.batch_rejected = self._counter(
+            "batch_rejected_rows", "Rows of a batch that became dead letters", "operation"
+        )
+        self.batch_failures = self._counter("batch_failures", "Calls of a batch that were made again", "operation")
+        self.batch_completed = self._gauge(
+            "batch_completed_timestamp_seconds", "When a run of this worker last ended well", "operation"
+        )
 
     def _declare_engine(self) -> None:
         self.transactions = self._counter("transactions", "Partition batches that were committed", "topic")

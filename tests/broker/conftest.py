@@ -8,9 +8,9 @@ from sitehub.dev.kafka import EmbeddedKafka, free_port
 from sitehub.dev.kafka_settings import HOST
 from sitehub.dev.names import Names
 from sitehub.tests.broker.proxy import KafkaProxy
-from sitehub.tests.postgres.conftest import postgres, server
+from sitehub.tests.postgres.conftest import owner, postgres, server
 
-__all__ = ["postgres", "server"]
+__all__ = ["owner", "postgres", "server"]
 
 TRANSACTION_CLEANUP_MS = 200
 """A broker looks this often for transactions that have timed out; 10 s by default."""

@@ -131,6 +131,10 @@ class Hub:
         process.kill()
         process.wait()
 
+    def log(self, name: str) -> bytes:
+        """What a process has written."""
+        return (self.folder / f"{name}.log").read_bytes()
+
     def terminate(self, name: str) -> int:
         process = self.processes.pop(name)
         process.send_signal(signal.SIGTERM)

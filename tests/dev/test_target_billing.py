@@ -59,7 +59,16 @@ def test_documents_are_replaced_and_ids_are_percent_decoded(billing: Billing) ->
 
 @pytest.mark.parametrize("path", ["/customers/batch-update", "/billing-configurations/batch-update"])
 def test_batches_are_accepted(billing: Billing, path: str) -> None:
-    assert call(billing, "POST", path, {"records": [1, 2]}) == Answer(200, {"accepted": 2})
+    records = [{"customer_id": "a", "customer_name": "Anne"}, {"customer_id": "b"}]
+    assert call(billing, "POST", path, {"records": records}) == Answer(200, {"accepted": 2})
+
+
+@pytest.mark.parametrize("bad", [1, {}, {"customer_id": ""}, {"customer_id": "b", "customer_name": ""}])
+def test_one_bad_record_makes_a_batch_fail_as_a_whole(billing: Billing, bad: Any) -> None:
+    answer = call(billing, "POST", "/customers/batch-update", {"records": [{"customer_id": "a"}, bad]})
+
+    assert answer.status == 422
+    assert answer.body["detail"].startswith("record 1:")
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"customer_id": 7}])

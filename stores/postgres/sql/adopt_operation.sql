@@ -1,0 +1,1 @@
+INSERT INTO integration.watermarks (operation) VALUES ($1) ON CONFLICT DO NOTHING

@@ -1,0 +1,1 @@
+SELECT * FROM integration.batch_runs WHERE run_id = $1

@@ -1,0 +1,1 @@
+DELETE FROM integration.batch_runs WHERE state = 'completed' AND ended_at < now() - interval '13 months'
