@@ -99,6 +99,7 @@ def settings_of(postgres: EmbeddedPostgres, sink: int, folder: Path) -> Settings
     at = {"host": "127.0.0.1", "port": postgres.port, "username": "postgres", "password": "", "ssl_mode": "disable"}
     overlay = {
         "database_config": {"primary": at, "read_replica": at},
+        "kafka_config": {"security_protocol": "PLAINTEXT"},
         "billing_integration": {"api_endpoint": f"http://127.0.0.1:{sink}", "authentication": {"api_key": "key"}},
     }
     path = folder / "overlay.json"

@@ -84,6 +84,7 @@ async def serving() -> AsyncIterator[Sink]:
 def settings_of(postgres: Database, sink: Sink, folder: Path, **batch: Any) -> Settings:
     overlay = {
         **postgres.overlay,
+        "kafka_config": {"security_protocol": "PLAINTEXT"},
         "billing_integration": {
             "api_endpoint": f"http://127.0.0.1:{sink.port}",
             "retry_policy": {"initial_delay": 20},
