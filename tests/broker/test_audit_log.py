@@ -99,7 +99,8 @@ def test_each_applied_event_and_each_commands_end_has_one_row_whatever_is_killed
 async def forge(postgres: Database) -> None:
     """Delete a row of a chain, add one to the next, change the last one of a third with all that tells of it."""
     owner = await connect(postgres.owner_dsn)
-    await tamper(owner, "DELETE FROM integration.audit_log WHERE chain = 0 AND position = 7")
+    seventh = "SELECT hash FROM integration.audit_log WHERE chain = 0 ORDER BY log_offset OFFSET 6 LIMIT 1"
+    await tamper(owner, f"DELETE FROM integration.audit_log WHERE hash = ({seventh})")
     await tamper(
         owner,
         """INSERT INTO integration.audit_log
@@ -109,11 +110,11 @@ async def forge(postgres: Database) -> None:
                   position + 1000000, hash, hash
            FROM integration.audit_log WHERE chain = 1 ORDER BY log_offset DESC LIMIT 1""",
     )
-    last = "(day, chain, position) IN (SELECT day, chain, rows FROM integration.audit_heads WHERE chain = 2)"
+    last = "hash = (SELECT hash FROM integration.audit_heads WHERE chain = 2 ORDER BY number DESC LIMIT 1)"
     (row,) = await owner.fetch(f"SELECT * FROM integration.audit_log WHERE {last}")
     content = Content(*(row[name] for name in Content._fields))._replace(actor="event:nobody")
     forged = row_hash(row["previous_hash"], content).hex()
     new = f"actor = 'event:nobody', hash = '\\x{forged}'"
     await tamper(owner, f"UPDATE integration.audit_log SET {new} WHERE {last}")
-    await tamper(owner, f"UPDATE integration.audit_heads SET hash = '\\x{forged}' WHERE chain = 2")
+    await tamper(owner, f"UPDATE integration.audit_heads SET hash = '\\x{forged}' WHERE {last}")
     await owner.close()
