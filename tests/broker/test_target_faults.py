@@ -218,11 +218,13 @@ def judge_ends(stage: Stage, prefixes: Prefixes) -> None:
 def judge_calls(stage: Stage, prefixes: Prefixes) -> None:
     """A site's first calls in log order, none beside another; a call is repeated under its key, and not after later."""
     superseded = stage.outcomes(prefixes).ended("superseded")
+    commands = set(commands_of(stage.commands.of_sites(prefixes)))
     for site_id, calls in stage.calls(prefixes).items():
         keys: list[str] = []
         documents: dict[str, Any] = {}
         for call in calls:
             key = call["idempotency_key"]
+            assert key in commands, f"{site_id}: {key} is the key of no command"
             assert key not in keys[:-1], f"{site_id}: {key} again after a later call"
             assert documents.setdefault(key, call["body"]) == call["body"]
             keys += [key] if key not in keys else []
