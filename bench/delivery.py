@@ -27,7 +27,7 @@ from sitehub.bench.hub_stage import (
 )
 from sitehub.bench.java import CAMEL
 from sitehub.bench.java import command as java_peer
-from sitehub.bench.stage import HERE, broker
+from sitehub.bench.stage import HERE, broker, median, table
 from sitehub.bench.watch import cpu_seconds
 from sitehub.bench.workload import write_result
 
@@ -125,10 +125,7 @@ def main() -> None:
     parser.add_argument("--catch-up", action="store_true", help="measure the end of an outage instead")
     options = parser.parse_args()
     if options.catch_up:
-        with tempfile.TemporaryDirectory() as name, broker(Path(name)) as kafka, sink(Path(name)) as base:
-            found = catch_up(kafka, Path(name), base, 200_000, 20_000)
-        print(found)
-        print(json.dumps({"written": str(write_result("catch_up", found))}))
+        catch_ups(options.rounds)
         return
     results: dict[str, list[dict[str, float]]] = {"sitehub": [], "raw aiohttp": [], "Apache Camel": []}
     for _ in range(options.rounds):
@@ -138,10 +135,22 @@ def main() -> None:
             if (peer := camel(kafka, Path(name), base, options.calls)) is not None:
                 results["Apache Camel"].append(peer)
         print({who: rounds[-1] for who, rounds in results.items() if rounds}, flush=True)
+    print(table([{"peer": who, **median(rounds)} for who, rounds in results.items() if rounds]))
     print(f"{ratio(results, 'raw aiohttp', 'calls_per_second'):.2f} of the calls of the raw loop")
     if results["Apache Camel"]:
         print(f"{ratio(results, 'Apache Camel', 'calls_per_cpu_second'):.2f} of the calls a CPU second of Apache Camel")
     print(json.dumps({"written": str(write_result("delivery", results))}))
+
+
+def catch_ups(rounds: int) -> None:
+    """The end of an outage, as often as there are rounds, each on a broker of its own."""
+    found: list[dict[str, float]] = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as name, broker(Path(name)) as kafka, sink(Path(name)) as base:
+            found.append(catch_up(kafka, Path(name), base, 200_000, 20_000))
+        print(found[-1], flush=True)
+    print(table([{head: statistics.median(row[head] for row in found) for head in found[0]}]))
+    print(json.dumps({"written": str(write_result("catch_up", {"rounds": found}))}))
 
 
 if __name__ == "__main__":
