@@ -26,11 +26,13 @@ FETCH_BYTES = 1 << 20
 SESSION_MS = 10_000
 POLL_INTERVAL_MS = 24 * 3_600_000
 """Between two fetches while PostgreSQL is away, before the group thinks that this worker hangs."""
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 15.0
 """A connection that has not done its work by then is cut."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
 UPKEEP_SECONDS = 3_600.0
+PROBE_SECONDS = 5.0
+"""After so long without a record PostgreSQL is asked whether it is there, so that `/health` knows."""
 POSTGRES_FAILURES = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresError, MigrationError)
 FAILURES = (*POSTGRES_FAILURES, KafkaError)
 """What is waited out: the records stay in their topics."""
@@ -68,6 +70,7 @@ class ReadModel(Service):
         self._positions: dict[At, int] = {}
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._upkeep_due = 0.0
+        self._probe_due = 0.0
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _work(self) -> None:
@@ -133,6 +136,7 @@ class ReadModel(Service):
             cut = asyncio.get_running_loop().call_later(ANSWER_SECONDS, connection.terminate)
             try:
                 yield connection
+                self._probe_due = time.monotonic() + PROBE_SECONDS
             finally:
                 cut.cancel()
 
@@ -207,6 +211,9 @@ class ReadModel(Service):
             self._metrics.read_model_lag.labels(topic).set(records)
 
     async def _keep_up(self) -> None:
+        if time.monotonic() >= self._probe_due:
+            async with self._connection() as connection:
+                await connection.execute("SELECT")
         if time.monotonic() >= self._upkeep_due:
             async with self._connection() as connection:
                 dropped = await connection.fetch("SELECT integration.drop_expired_partitions()")

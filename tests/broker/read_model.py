@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from sitehub.stores.postgres.address import connect
-from sitehub.tests.broker.hub import Hub
+from sitehub.tests.broker.hub import Hub, eventually
 from sitehub.tests.broker.outcomes import outcomes
 from sitehub.tests.broker.workload import Workload
 from sitehub.tests.postgres.conftest import Database
@@ -60,3 +60,16 @@ def attempts_as_told(hub: Hub) -> Counter[tuple[Any, ...]]:
     return Counter(
         (one.command_id, one.attempt, one.status) for told in outcomes(hub).by_command.values() for one in told
     )
+
+
+def judge_read_model(hub: Hub, postgres: Database, work: Workload, seconds: float = 60) -> None:
+    """Each site in PostgreSQL is the model's, and each result is there once."""
+    eventually(lambda: sites_of(postgres) == sites_as_modelled(work), seconds, "PostgreSQL has what the model has")
+    told = attempts_as_told(hub)
+    eventually(lambda: attempts_of(postgres).total() >= told.total(), seconds, "every result is in PostgreSQL")
+    assert attempts_of(postgres) == told
+    (counts,) = rows(
+        postgres,
+        "SELECT (SELECT count(*) FROM integration.command_attempts), (SELECT count(*) FROM integration.sync_status)",
+    )
+    assert set(counts) == {told.total()}

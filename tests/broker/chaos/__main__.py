@@ -1,6 +1,7 @@
 """`make chaos`: chaos for as long as one says; exit code 1 at the first violation."""
 
 import argparse
+import asyncio
 import json
 import random
 import shutil
@@ -11,8 +12,19 @@ from pathlib import Path
 
 from sitehub.dev.kafka import EmbeddedKafka, free_port
 from sitehub.dev.names import Names
+from sitehub.dev.postgres import DATABASE, EmbeddedPostgres
+from sitehub.stores.postgres.address import connect
+from sitehub.stores.postgres.schema import Schema, prepare
 from sitehub.tests.broker.chaos.run import run
 from sitehub.tests.broker.hub import Hub
+from sitehub.tests.postgres.conftest import ROLES, Database
+
+
+async def prepare_database(server: EmbeddedPostgres) -> None:
+    """The schema, as its owner has it."""
+    connection = await connect(server.dsn)
+    await prepare(connection, Schema(*ROLES))
+    await connection.close()
 
 
 def main() -> int:
@@ -26,17 +38,23 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="sitehub-chaos-"))
     kafka = EmbeddedKafka(folder / "kafka", free_port())
     kafka.start()
+    server = EmbeddedPostgres(folder / "postgres", free_port(), roles=ROLES)
+    server.start()
+    asyncio.run(prepare_database(server))
     hub = Hub(kafka.bootstrap, Names().topic(""), folder)
     try:
-        report = run(hub, kafka, seed, options.seconds, lambda text: print(text, flush=True))
+        report = run(
+            hub, kafka, Database(server, DATABASE), seed, options.seconds, lambda text: print(text, flush=True)
+        )
     except AssertionError:
         traceback.print_exc()
         print(f"VIOLATED with seed {seed}; logs and tables are in {folder}")
         return 1
     finally:
         hub.stop()
-        kafka.resume()
-        kafka.stop()
+        for one in (kafka, server):
+            one.resume()
+            one.stop()
     shutil.rmtree(folder)
     print(json.dumps(asdict(report)))
     return 0

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sitehub.dev.kafka import EmbeddedKafka
+from sitehub.dev.postgres import EmbeddedPostgres
 from sitehub.tests.broker.hub import Hub
 
 FROZEN_SECONDS = 12.0
@@ -21,9 +22,10 @@ READY_SECONDS = 90.0
 class Faults:
     """Injects what it is told to into a hub and its broker."""
 
-    def __init__(self, hub: Hub, kafka: EmbeddedKafka, rng: random.Random) -> None:
+    def __init__(self, hub: Hub, kafka: EmbeddedKafka, postgres: EmbeddedPostgres, rng: random.Random) -> None:
         self.hub = hub
         self.kafka = kafka
+        self.postgres = postgres
         self.rng = rng
         self.injected: Counter[str] = Counter()
         self.kinds: dict[str, Callable[[], None]] = {
@@ -37,6 +39,8 @@ class Faults:
             "broker_stopped": self._broker_stopped,
             "broker_killed": self._broker_killed,
             "broker_frozen": self._broker_frozen,
+            "postgres_killed": self._postgres_killed,
+            "postgres_frozen": self._postgres_frozen,
             "target_fails": self._target_fails,
         }
 
@@ -131,6 +135,16 @@ class Faults:
         self.kafka.pause()
         time.sleep(4)
         self.kafka.resume()
+
+    def _postgres_killed(self) -> None:
+        self.postgres.kill()
+        self._pause(4)
+        self.postgres.start()
+
+    def _postgres_frozen(self) -> None:
+        self.postgres.pause()
+        self._pause(6)
+        self.postgres.resume()
 
     def _target_fails(self) -> None:
         self.hub.control(mode="fail", fault=self.rng.choice(["status", "close", "half"]), fail_rate=0.7, applied=True)

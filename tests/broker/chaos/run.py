@@ -12,7 +12,9 @@ from sitehub.tests.broker.chaos.faults import READY_SECONDS, Faults
 from sitehub.tests.broker.chaos.witnesses import Gaps, Load, LookUps
 from sitehub.tests.broker.hub import Hub
 from sitehub.tests.broker.judge import await_all_ended, check, judge_offsets, judge_verify
+from sitehub.tests.broker.read_model import judge_read_model
 from sitehub.tests.broker.workload import make
+from sitehub.tests.postgres.conftest import SECRETS, Database
 
 EVENTS_PER_SECOND = 100
 WORKERS = ("worker-1", "worker-2")
@@ -32,12 +34,18 @@ class Report:
     stale_look_ups: int
 
 
-def run(
-    hub: Hub, kafka: EmbeddedKafka, seed: int, seconds: float, tell: Callable[[str], None] = lambda _text: None
+def run(  # noqa: PLR0917 -- where, what and how
+    hub: Hub,
+    kafka: EmbeddedKafka,
+    postgres: Database,
+    seed: int,
+    seconds: float,
+    tell: Callable[[str], None] = lambda _text: None,
 ) -> Report:
     """Every fault once, in an order that the seed gives, then more until `seconds` are over; raises AssertionError."""
     rng = random.Random(seed)
     began = time.monotonic()
+    hub.overlay, hub.secrets = dict(postgres.overlay), dict(SECRETS)
     hub.start_targets()
     for name in WORKERS:
         hub.start_worker(name)
@@ -45,7 +53,7 @@ def run(
     handles = {name: files(hub, name) for name in WORKERS}
     work = make(seed, events=int(seconds * EVENTS_PER_SECOND), sites=400)
     load, look_ups, gaps, faults = Load(hub, work, EVENTS_PER_SECOND), LookUps(hub, work, seed), Gaps(hub), None
-    faults = Faults(hub, kafka, rng)
+    faults = Faults(hub, kafka, postgres.server, rng)
     for witness in (load, look_ups, gaps):
         witness.start()
     coming = rng.sample(sorted(faults.kinds), len(faults.kinds))
@@ -64,6 +72,7 @@ def run(
     check(hub, work, WORKERS[0])
     judge_offsets(hub)
     judge_verify(hub)
+    judge_read_model(hub, postgres, work)
     for name in WORKERS:
         assert files(hub, name) < 2 * handles[name] + 20, f"{name} holds {files(hub, name)} files"
     calls = len(hub.calls())

@@ -21,6 +21,7 @@ from sitehub.tests.broker.hub import Hub, eventually
 from sitehub.tests.broker.judge import Evidence, judge
 from sitehub.tests.broker.outcomes import Outcomes
 from sitehub.tests.broker.workload import Workload, make
+from sitehub.tests.postgres.conftest import Database
 
 SEED = 20_261_124
 SECONDS = 60
@@ -34,15 +35,17 @@ def crew(kafka: EmbeddedKafka, names: Names, tmp_path: Path) -> Iterator[Crew]:
     crew.stop()
 
 
-def test_a_hub_under_chaos_loses_and_doubles_nothing(kafka: EmbeddedKafka, names: Names, tmp_path: Path) -> None:
+def test_a_hub_under_chaos_loses_and_doubles_nothing(
+    kafka: EmbeddedKafka, postgres: Database, names: Names, tmp_path: Path
+) -> None:
     hub = Hub(kafka.bootstrap, names.topic(""), tmp_path)
     try:
-        report = run(hub, kafka, SEED, SECONDS)
+        report = run(hub, kafka, postgres, SEED, SECONDS)
     finally:
         hub.stop()
 
     sys.stderr.write(f"\n{json.dumps(asdict(report))}\n")
-    assert len(report.faults) == 11
+    assert len(report.faults) == 13
     assert report.look_ups > 100
 
 
