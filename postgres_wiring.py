@@ -1,18 +1,16 @@
 """From settings to what the parts that use PostgreSQL take."""
 
+from functools import partial
 from typing import Any, Literal
-
-import asyncpg
 
 from sitehub.agents.read_model import ReadModel
 from sitehub.rules.audit_chain import Head
 from sitehub.settings import Settings
 from sitehub.stores.postgres.address import Address
 from sitehub.stores.postgres.audit_rows import AuditRows
-from sitehub.stores.postgres.migrate import MigrationError, carried, pending
 from sitehub.stores.postgres.pool import Pool, Pools
 from sitehub.stores.postgres.result_rows import ResultRows
-from sitehub.stores.postgres.schema import Schema, prepare
+from sitehub.stores.postgres.schema import Schema, prepare_if_lacking
 from sitehub.stores.postgres.sink import Sink
 from sitehub.stores.postgres.site_rows import SiteRows
 from sitehub.telemetry.logs import log
@@ -84,21 +82,12 @@ def read_model(settings: Settings, pools: Pools, metrics: Metrics) -> ReadModel:
         names.audit_log: AuditRows(_log_closed),
     }
 
-    async def prepare_schema(connection: Any) -> list[str]:
-        """A worker that may not change the schema finds it as its owner has made it, or says what the owner must do."""
-        try:
-            if not await pending(connection, carried()):
-                return []
-            return (await prepare(connection, schema)).applied
-        except asyncpg.InsufficientPrivilegeError as error:
-            raise MigrationError(f"{error}: run sitehub database migrate as the owner of the schema") from error
-
     return ReadModel(
         client=kafka_client(settings),
         consumer=f"{settings.app_id}-read-model",
         sinks=sinks,
         pools=pools,
-        prepare=prepare_schema,
+        prepare=partial(prepare_if_lacking, schema=schema),
         metrics=metrics,
     )
 

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sitehub.stores.postgres.migrate import carried, migrate
+import asyncpg
+
+from sitehub.stores.postgres.migrate import MigrationError, carried, migrate, pending
 from sitehub.stores.postgres.sql import statement
 
 
@@ -36,3 +38,17 @@ async def prepare(connection: Any, schema: Schema) -> Prepared:
             await connection.execute(statement("set_retention"), table, keep)
         roles = await connection.fetch("SELECT integration.grant_rights($1, $2)", schema.application, schema.reader)
     return Prepared(names, sorted(role[0] for role in roles))
+
+
+async def prepare_if_lacking(connection: Any, schema: Schema) -> list[str]:
+    """Steps that were applied because the database lacked them.
+
+    A worker that may not change the schema finds it as its owner has made it; else MigrationError tells what the owner
+    must do.
+    """
+    try:
+        if not await pending(connection, carried()):
+            return []
+        return (await prepare(connection, schema)).applied
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationError(f"{error}: run sitehub database migrate as the owner of the schema") from error

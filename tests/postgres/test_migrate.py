@@ -8,7 +8,7 @@ import pytest
 
 from sitehub.stores.postgres.address import connect
 from sitehub.stores.postgres.migrate import MigrationError, applied, carried, migrate
-from sitehub.stores.postgres.schema import Schema, prepare
+from sitehub.stores.postgres.schema import Schema, prepare, prepare_if_lacking
 from sitehub.tests.postgres.conftest import Database
 
 GUIDE_INDEXES = {
@@ -64,3 +64,21 @@ async def test_retention_is_what_was_set_last(owner: Any) -> None:
 
     kept = await owner.fetchval("SELECT keep = '3 years' FROM integration.partitioned WHERE table_name = 'audit_log'")
     assert kept
+
+
+async def test_a_worker_without_the_right_to_migrate_says_who_must_and_needs_none_when_it_is_done(
+    empty: Database,
+) -> None:
+    worker, owner = await connect(empty.dsn), await connect(empty.owner_dsn)
+    schema = Schema("app_user", "readonly_user")
+
+    with pytest.raises(MigrationError, match="run sitehub database migrate as the owner of the schema"):
+        await prepare_if_lacking(worker, schema)
+    assert await prepare_if_lacking(owner, schema) == [step.name for step in carried()]
+    assert await prepare_if_lacking(worker, schema) == []
+
+    await owner.execute("DELETE FROM integration.migrations WHERE version = 0")
+    with pytest.raises(MigrationError, match="run sitehub database migrate as the owner of the schema"):
+        await prepare_if_lacking(worker, schema)
+    for connection in (worker, owner):
+        await connection.close()
