@@ -114,8 +114,8 @@ class ReadModel(Service):
             max_partition_fetch_bytes=FETCH_BYTES,
         )
         consumer.subscribe(list(self._sinks), listener=_Forget(self._forget))
-        await consumer.start()
         try:
+            await consumer.start()
             while not self.should_stop:
                 try:
                     await self._step(consumer)

@@ -1,6 +1,7 @@
 """What PostgreSQL says of sites and calls, against the model: whatever was killed meanwhile."""
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def postgres_trouble(hub: Hub, name: str) -> tuple[str, str | None]:
     return health["status"], health["postgres"]["error"]
 
 
+def lag_records(hub: Hub) -> float:
+    lines = []
+    for name in ("worker-1", "worker-2"):
+        with urllib.request.urlopen(f"{hub.url(name)}/metrics", timeout=5) as answer:  # noqa: S310
+            lines += answer.read().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("sitehub_read_model_lag_records{"))
+
+
 def test_the_read_model_is_the_fold_after_kills_of_postgres_and_of_a_worker(hub: Hub, postgres: Database) -> None:
     work = make(seed=3, events=6_000, sites=400)
     for name in ("worker-1", "worker-2"):
@@ -57,6 +66,7 @@ def test_the_read_model_is_the_fold_after_kills_of_postgres_and_of_a_worker(hub:
     await_all_ended(hub, work)
 
     judge_read_model(hub, postgres, work)
+    eventually(lambda: lag_records(hub) == 0, 20, "nothing is said to be missing")
 
 
 def test_a_hostile_name_goes_all_the_way_and_a_hostile_id_is_refused_alone(hub: Hub, postgres: Database) -> None:
