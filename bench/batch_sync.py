@@ -151,6 +151,7 @@ async def bare(port: int, operation: BatchOperation, rows: int) -> float:
         async def call() -> None:
             for _ in left:
                 async with client.post(operation.path, data=body) as answer:
+                    answer.raise_for_status()
                     await answer.read()
 
         await asyncio.gather(*(call() for _ in range(operation.parallel_workers)))
