@@ -2,8 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := agents clients codecs config dev engine rules settings stores telemetry topics web
-CHECKED := $(PACKAGES) tests app.py cli.py __init__.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test test-fast chaos lint format lock bench clean

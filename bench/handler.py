@@ -12,11 +12,11 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from sitehub.bench.workload import write_result
+from sitehub.cli.worker import GC_ALLOCATIONS
 from sitehub.engine.batch import Headers, PartitionBatch
 from sitehub.settings import load_settings
 from sitehub.telemetry.metrics import Metrics
 from sitehub.wiring import site_handler
-from sitehub.worker_command import GC_ALLOCATIONS
 
 BATCH_RECORDS = 2_000
 UPDATES = 9

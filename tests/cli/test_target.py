@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from sitehub.cli import main
 from sitehub.tests.clients.raw_server import Behaviour, RawServer, answering, serving
 
-CONFIG = Path(__file__).parents[1] / "config"
+CONFIG = Path(__file__).parents[2] / "config"
 KEY = "key-of-this-test"
 
 
@@ -32,9 +32,11 @@ def beside(behaviour: Behaviour) -> Iterator[RawServer]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     assert ready.wait(10)
-    yield servers[0]
-    ended.set()
-    thread.join()
+    try:
+        yield servers[0]
+    finally:
+        ended.set()
+        thread.join()
 
 
 def check(tmp_path: Path, url: str, *arguments: str, key: str = KEY, **block: Any) -> Result:

@@ -5,24 +5,24 @@ from typing import Any
 
 import click
 
-from sitehub.audit_command import audit
-from sitehub.database_command import database
-from sitehub.dead_letters_command import dead_letters
+from sitehub.cli.audit import audit
+from sitehub.cli.database import database
+from sitehub.cli.dead_letters import dead_letters
+from sitehub.cli.mapping import mapping_group
+from sitehub.cli.status import status
+from sitehub.cli.sync import sync
+from sitehub.cli.target import target
+from sitehub.cli.verify import verify
+from sitehub.cli.worker import worker
 from sitehub.dev.broker_command import broker
 from sitehub.dev.feed_command import feed
 from sitehub.dev.local_hub import adopt
 from sitehub.dev.publish_command import publish_command
 from sitehub.dev.targets_command import targets
 from sitehub.dev.up_command import up
-from sitehub.mapping_command import mapping_group
 from sitehub.settings import ConfigurationError, load_settings
 from sitehub.settings.command import check_config
-from sitehub.status_command import status
-from sitehub.sync_command import sync
-from sitehub.target_command import target
-from sitehub.verify_command import verify
 from sitehub.wiring import kafka_client
-from sitehub.worker_command import worker
 
 ASKING = frozenset({"audit", "database", "dead-letters", "mapping", "publish", "status", "sync", "target", "verify"})
 """Commands that ask a hub, or tell it something: they find the one that `sitehub up` runs in SITEHUB_DATA."""
@@ -74,6 +74,3 @@ for command in (
     verify,
 ):
     main.add_command(command)
-
-if __name__ == "__main__":
-    main()

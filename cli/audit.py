@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from sitehub.agents.audit_origin import AuditOrigin
-from sitehub.database_question import ask, configured
+from sitehub.cli.database_question import ask, configured
 from sitehub.rules.audit_chain import Head
 from sitehub.rules.audit_check import Check, Place
 from sitehub.rules.times import instant

@@ -12,7 +12,8 @@ import orjson
 from sitehub.agents.audit_trail import operator
 from sitehub.agents.batch_run import BatchOperation
 from sitehub.batch_wiring import batch_operations, batch_source
-from sitehub.database_question import ask, configured
+from sitehub.cli.database_question import ask, configured
+from sitehub.cli.sync_progress import progress
 from sitehub.rules.batch_records import record_of
 from sitehub.settings import Settings
 from sitehub.settings.mapping import with_mapping
@@ -21,7 +22,6 @@ from sitehub.stores.postgres import mapping as mapping_table
 from sitehub.stores.postgres.batch_ledger import BatchLedger, waiting_run
 from sitehub.stores.postgres.batch_source import BatchSource, Span
 from sitehub.stores.postgres.sql import statement
-from sitehub.sync_progress import progress
 from sitehub.wiring import audit_trail, sync_rules
 
 TAKE_SECONDS = 30.0

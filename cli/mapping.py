@@ -7,7 +7,7 @@ import click
 import orjson
 from aiokafka.errors import KafkaError
 
-from sitehub.database_question import ask, configured
+from sitehub.cli.database_question import ask, configured
 from sitehub.rules.mapping import MappingEntry
 from sitehub.settings import Settings
 from sitehub.settings.mapping import MappingMistake, with_mapping

@@ -1,0 +1,5 @@
+"""`python -m sitehub.cli`."""
+
+from sitehub.cli import main
+
+main()
