@@ -210,6 +210,10 @@ class PartitionDelivery:
         """A command lies in memory no more, or in the table too."""
         self._intake.free(command)
 
+    def give_up(self, site: bytes, by: str) -> bool:
+        """Make a dead letter of the site's parked command at the front; False if it has none here."""
+        return site in self._sites and self._sites[site].give_up(by)
+
     def broke(self, bug: Exception) -> None:
         """End the loop with what was raised."""
         self._bug = bug

@@ -34,6 +34,7 @@ class SiteDelivery:
         self._is_idle = True
         self._is_new = True
         self._was_withheld = False
+        self._given_up_by: str | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -128,9 +129,21 @@ class SiteDelivery:
             case Unavailable(retry_after_seconds=asked):
                 self._failed(head, attempt, asked)
 
+    def give_up(self, by: str) -> bool:
+        """Make a dead letter of the parked command at the front, after the call that is under way; False if none is."""
+        if not self.is_parked or not self.queue.items:
+            return False
+        if self._timer is None:
+            self._given_up_by = by
+        else:
+            self._timer.cancel()
+            self._timer = None
+            self._give_up(self.queue.items[0], by, Attempt())
+        return True
+
     def committed(self) -> bool:
         """The end is committed: call for the next command. False if there is none."""
-        self._attempts, self._failing_since, self._was_withheld = 0, 0.0, False
+        self._attempts, self._failing_since, self._was_withheld, self._given_up_by = 0, 0.0, False, None
         if self.queue.items and not self.owner.is_closing:
             self._offer()
         else:
@@ -147,6 +160,7 @@ class SiteDelivery:
         self.owner.broke(bug)
 
     def _offer(self) -> None:
+        self._timer = None
         self.owner.dispatcher.offer(self)
 
     def _call_in(self, seconds: float) -> None:
@@ -175,6 +189,9 @@ class SiteDelivery:
     def _park(self, head: Command, attempt: Attempt, asked_seconds: float | None) -> None:
         """Take the queue into the table, and try again later; after long enough give the command up."""
         owner, now = self.owner, self.owner.now()
+        if self._given_up_by is not None:
+            self._give_up(head, self._given_up_by, attempt)
+            return
         if head.parked_at is not None and now - head.parked_at > owner.give_up_after_seconds:
             self._refuse(head, Failure("delivery", "given_up", f"{attempt.error}: {attempt.answer}"), attempt)
             return
@@ -201,6 +218,13 @@ class SiteDelivery:
         self.owner.freed(command)
         if not is_told:
             self._tell(command, "parked", Attempt())
+
+    def _give_up(self, head: Command, by: str, attempt: Attempt) -> None:
+        """As a person wants it; `attempt` is the one that has just failed, if there is one."""
+        row = self.row
+        last = attempt if attempt.number or row is None else Attempt(row.attempts, row.http_status, row.error)
+        self.owner.bury(head, Failure("delivery", "given_up", f"by {by}; {last.error}: {last.answer or ''}"), last)
+        self._end(head, "rejected", "rejected", attempt if attempt.number else Attempt(error=f"given up by {by}"))
 
     def _refuse(self, head: Command, failure: Failure, attempt: Attempt) -> None:
         """The command becomes a dead letter."""

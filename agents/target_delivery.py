@@ -38,6 +38,10 @@ class Running(Protocol):
         """Commit soon."""
         ...
 
+    def give_up(self, site: bytes, by: str) -> bool:
+        """Make a dead letter of the site's parked command at the front; False if it has none here."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

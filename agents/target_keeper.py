@@ -15,6 +15,8 @@ from sitehub.telemetry.logs import log
 from sitehub.telemetry.metrics import Metrics
 
 EVERY_SECONDS = 1.0
+GIVE_UP = "give_up"
+"""Kind of the message by which an operator gives up a site's parked command: its content names `target` and `site`."""
 WINDOW_SECONDS = 60.0
 """The accounting is checked each window."""
 
@@ -33,6 +35,7 @@ class TargetKeeper(Service):
         super().__init__(**options)
         self._deliveries, self._gates, self._metrics = deliveries, gates, metrics
         channel.on_message("breaker", self._heard)
+        channel.on_message(GIVE_UP, self._give_up)
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _tick(self) -> None:
@@ -56,6 +59,15 @@ class TargetKeeper(Service):
             if account.difference:
                 told = msgspec.structs.asdict(account)
                 log("accounting_mismatch", target=name, difference=account.difference, account=told)
+
+    def _give_up(self, operator: str, content: dict[str, Any]) -> None:
+        """Somebody wants a parked command to be a dead letter; the worker that has the site does it."""
+        delivery, site = self._deliveries.get(str(content.get("target"))), content.get("site")
+        if delivery is None or not isinstance(site, str):
+            return
+        for partition in delivery.partitions:
+            if partition.give_up(site.encode(), operator):
+                log("given_up_by_hand", target=delivery.target, site=site, by=operator)
 
     def _heard(self, _worker: str, content: dict[str, Any]) -> None:
         try:

@@ -6,6 +6,7 @@ import time
 import click
 import orjson
 
+from sitehub.cli.give_up import give_up
 from sitehub.clients.answer import Delivered, Refused, Unavailable
 from sitehub.clients.credentials import CredentialsError
 from sitehub.clients.target import Target, TargetSettings
@@ -19,6 +20,9 @@ Step = dict[str, str | int | bool | None]
 @click.group(name="target")
 def target() -> None:
     """The systems that are called."""
+
+
+target.add_command(give_up)
 
 
 @target.command()

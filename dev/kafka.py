@@ -17,10 +17,10 @@ from sitehub.dev.bound import bound
 from sitehub.dev.kafka_jars import kafka_jars
 from sitehub.dev.kafka_probe import is_ready
 from sitehub.dev.kafka_settings import HOST, server_properties
+from sitehub.dev.server_process import ServerProcess, refuse_port_in_use
 
 DEFAULT_PORT = 19092
 START_SECONDS = 60
-STOP_SECONDS = 20
 POLL_SECONDS = 0.05
 
 # 256 MB of heap is enough for several workers; the other flags keep small what stands beside the heap.
@@ -42,7 +42,7 @@ class EmbeddedKafkaError(Exception):
 
 
 @dataclass(slots=True)
-class EmbeddedKafka:
+class EmbeddedKafka(ServerProcess):
     """A broker on 127.0.0.1 whose topics live in `data_dir` and outlive it. It ends when this process ends.
 
     Start it from a thread that outlives it (see `sitehub.dev.bound`).
@@ -52,17 +52,11 @@ class EmbeddedKafka:
     port: int = DEFAULT_PORT
     extra: Mapping[str, object] = field(default_factory=dict)
     """Broker settings over those of development, for example further listeners."""
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def bootstrap(self) -> str:
         """Address for clients, `host:port`."""
         return f"{HOST}:{self.port}"
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the broker, None when it does not run."""
-        return self._process.pid if self._process and self._process.poll() is None else None
 
     def start(self, timeout_seconds: float = START_SECONDS) -> None:
         """Return when the broker answers clients; raise `EmbeddedKafkaError` or `JarsUnavailableError`."""
@@ -79,26 +73,6 @@ class EmbeddedKafka:
         self._process = self._spawn([*java, "kafka.Kafka", str(properties)])
         self._await_ready(timeout_seconds)
 
-    def stop(self, timeout_seconds: float = STOP_SECONDS) -> None:
-        """Shut the broker down in order, or kill it after `timeout_seconds`."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        self.resume()
-        try:
-            self._process.wait(timeout_seconds)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def kill(self) -> None:
-        """End the broker as a crash does (SIGKILL)."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
     def pause(self) -> None:
         """Freeze the broker (SIGSTOP), as a machine under pressure does."""
         self._signal(signal.SIGSTOP)
@@ -106,15 +80,6 @@ class EmbeddedKafka:
     def resume(self) -> None:
         """Let a frozen broker go on."""
         self._signal(signal.SIGCONT)
-
-    def wait(self, timeout_seconds: float | None = None) -> int | None:
-        """Return the exit status once the broker has ended, None when `timeout_seconds` pass before."""
-        if self._process is None:
-            return 0
-        try:
-            return self._process.wait(timeout_seconds)
-        except subprocess.TimeoutExpired:
-            return None
 
     @property
     def _log_dir(self) -> Path:
@@ -182,14 +147,7 @@ class EmbeddedKafka:
         return f"{(fatal or lines or ['no output'])[-1].strip()} (see {self.data_dir}/kafka.log)"
 
     def _refuse_conflicts(self) -> None:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, self.port))
-            except OSError:
-                raise EmbeddedKafkaError(
-                    f"port {self.port} is in use: stop the program that has it, or choose another with --port",
-                ) from None
+        refuse_port_in_use(self.port, EmbeddedKafkaError)
         lock = self._log_dir / ".lock"
         if not lock.exists():
             return

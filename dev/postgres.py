@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,15 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
 
 from sitehub.dev.bound import SAME_USER, bound
+from sitehub.dev.server_process import HOST, ServerProcess, refuse_port_in_use
 
-HOST = "127.0.0.1"
 DEFAULT_PORT = 15432
 USER = "postgres"
 DATABASE = "customer_sites"
 START_SECONDS = 60
-STOP_SECONDS = 20
 POLL_SECONDS = 0.03
 UNPRIVILEGED = 65534
 """`nobody`: the server refuses to run as root."""
@@ -31,20 +30,21 @@ class EmbeddedPostgresError(Exception):
 
 
 @dataclass(slots=True)
-class EmbeddedPostgres:
+class EmbeddedPostgres(ServerProcess):
     """A server on 127.0.0.1 whose databases live in `data_dir` and outlive it. It ends when this process ends.
 
     Everybody on this machine may log in as anybody without a password. Start it from a thread that outlives it (see
     `sitehub.dev.bound`).
     """
 
+    STOPS_BY: ClassVar[signal.Signals] = signal.SIGINT
+    """"Fast": SIGTERM would wait for clients to leave."""
     data_dir: Path
     port: int = DEFAULT_PORT
     extra: Mapping[str, str] = field(default_factory=dict)
     """Server settings over those of PostgreSQL, for example `fsync`."""
     roles: Sequence[str] = ()
     """Roles that may log in, made if they are not there; they have no rights of their own."""
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
     def dsn(self) -> str:
@@ -55,17 +55,12 @@ class EmbeddedPostgres:
         """Address of a database for a role."""
         return f"postgresql://{user}@{HOST}:{self.port}/{database}"
 
-    @property
-    def pid(self) -> int | None:
-        """Process id of the server's first process, None when it does not run."""
-        return self._process.pid if self._process and self._process.poll() is None else None
-
     def start(self, timeout_seconds: float = START_SECONDS) -> None:
         """Return when the server answers clients and has the database; raise `EmbeddedPostgresError`."""
         if self.pid:
             return
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._refuse_conflicts()
+        refuse_port_in_use(self.port, EmbeddedPostgresError)
         if not self.cluster.exists():
             self._initialise()
         self._process = self._spawn([self._program("postgres"), *self._settings()])
@@ -79,26 +74,11 @@ class EmbeddedPostgres:
         other.run_tool([self._program("pg_basebackup"), *arguments])
         other.adopt()
 
-    def stop(self, timeout_seconds: float = STOP_SECONDS) -> None:
-        """Shut the server down in order, ending its connections, or kill it after `timeout_seconds`."""
-        if self._process is None:
-            return
-        self.resume()
-        self._process.send_signal(signal.SIGINT)  # "fast": SIGTERM would wait for clients to leave
-        try:
-            self._process.wait(timeout_seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        self._process = None
-
     def kill(self) -> None:
         """End all its processes as a crash does (SIGKILL)."""
-        if self._process is not None:
-            for pid in self._children():
-                _signal(pid, signal.SIGKILL)
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        for pid in self._children():
+            _signal(pid, signal.SIGKILL)
+        ServerProcess.kill(self)  # `super()` does not find a class that slots made anew
 
     def pause(self) -> None:
         """Freeze all its processes (SIGSTOP), as a machine under pressure does."""
@@ -111,15 +91,6 @@ class EmbeddedPostgres:
         if pid := self.pid:
             for one in (*self._children(), pid):
                 _signal(one, signal.SIGCONT)
-
-    def wait(self, timeout_seconds: float | None = None) -> int | None:
-        """Return the exit status once the server has ended, None when `timeout_seconds` pass before."""
-        if self._process is None:
-            return 0
-        try:
-            return self._process.wait(timeout_seconds)
-        except subprocess.TimeoutExpired:
-            return None
 
     @property
     def cluster(self) -> Path:
@@ -218,16 +189,6 @@ class EmbeddedPostgres:
         lines = [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
         fatal = [line for line in lines if "FATAL" in line or "PANIC" in line or "error:" in line]
         return f"{(fatal or lines or ['no output'])[-1].strip()} (see {self._log})"
-
-    def _refuse_conflicts(self) -> None:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, self.port))
-            except OSError:
-                raise EmbeddedPostgresError(
-                    f"port {self.port} is in use: stop the program that has it, or choose another with --port",
-                ) from None
 
 
 def _user() -> int:

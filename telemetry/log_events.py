@@ -13,6 +13,7 @@ EventName = Literal[
     "batch_query_refused",
     "batch_started",
     "breaker_changed",
+    "given_up_by_hand",
     "kafka_unreachable",
     "mapping_changed",
     "mapping_refused",
@@ -53,6 +54,9 @@ LOG_EVENTS: dict[EventName, LogEvent] = {
     "batch_query_refused": LogEvent(logging.ERROR, "`operation` can't be run until its `problem` is mended"),
     "batch_started": LogEvent(logging.INFO, "`run` of `operation` begins here, or goes on if it was `resumed`"),
     "breaker_changed": LogEvent(logging.WARNING, "the breaker of `target` is in `state` now, for `reason`"),
+    "given_up_by_hand": LogEvent(
+        logging.INFO, "the command that kept `site` parked for `target` becomes a dead letter, as `by` wants it"
+    ),
     "kafka_unreachable": LogEvent(logging.WARNING, "no broker of `servers` answers, as `error` says; tried again"),
     "mapping_changed": LogEvent(
         logging.INFO, "the mapping from `source` decides now, under `config_id`; until now `before`"

@@ -158,6 +158,39 @@ async def test_each_commands_end_is_audited_once_and_no_attempt_before_it(metric
     )
 
 
+async def test_a_parked_command_that_waits_is_given_up_by_hand_and_the_next_goes_out(metrics: Metrics) -> None:
+    partition, target = FakePartition(record(7), record(8)), FakeTarget({"e7": [Refused(422, "no")]})
+    shared = delivery(target, metrics, retry=QUICK, parks_rejected=True)
+    async with running(delivery_loop(shared), partition):
+        await until(lambda: partition.statuses()[:1] == [("e7", "parked")])
+        (at_work,) = shared.partitions
+        assert not at_work.give_up(b"s2", "operator:ann")
+        await until(lambda: at_work.give_up(b"s1", "operator:ann"))
+        await until(lambda: partition.statuses()[-1] == ("e8", "delivered"))
+        assert not at_work.give_up(b"s1", "operator:ann")
+    assert [one for one in partition.statuses() if one[1] == "rejected"] == [("e7", "rejected")]
+    (letter,) = partition.sends["billing-commands.dead-letter"]
+    told = read_dead_letter(letter[2])
+    assert (told.reason, told.error, told.attempts) == ("given_up", "by operator:ann; HTTP 422: ", 1)
+    assert target.calls == ["e7", "e8"]
+    assert partition.row().state == "in_sync"
+
+
+async def test_a_call_that_is_under_way_ends_before_its_command_is_given_up(metrics: Metrics) -> None:
+    partition, target = FakePartition(record(7)), FakeTarget({"e7": [Refused(422, "no")] * 999})
+    shared = delivery(target, metrics, retry=Impatient(3, 1, 1), parks_rejected=True)
+    async with running(delivery_loop(shared), partition):
+        await until(lambda: partition.statuses()[:1] == [("e7", "parked")])
+        target.gate.clear()
+        await until(lambda: target.open_sites)
+        (at_work,) = shared.partitions
+        assert at_work.give_up(b"s1", "operator:ann")
+        target.gate.set()
+        await until(lambda: partition.statuses()[-1] == ("e7", "rejected"))
+    assert len(target.calls) == len([one for one in partition.results() if one.attempt])
+    assert len(partition.sends["billing-commands.dead-letter"]) == 1
+
+
 async def test_a_parked_command_is_audited_when_it_is_parked_and_when_it_ends(metrics: Metrics) -> None:
     partition, target = FakePartition(record(7), record(8)), FakeTarget({"e7": [Refused(409, ""), BUSY, BUSY]})
     async with running(loop(target, metrics, Impatient(3, 1, 1), parks_rejected=True), partition):

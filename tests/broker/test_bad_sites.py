@@ -1,5 +1,6 @@
 """One site that the target can't take, among others that it takes: it alone waits, whatever happens to workers."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,3 +91,28 @@ def test_a_parked_command_becomes_a_dead_letter_after_give_up_after_and_the_site
         assert state(hub, BAD) == "in_sync"
     finally:
         hub.stop()
+
+
+def test_a_parked_command_is_given_up_by_hand_and_the_sites_next_goes_out(hub: Hub) -> None:
+    hub.publish([created(site) for site in range(SITES)])
+    eventually(lambda: len(outcomes(hub).ended("delivered")) == SITES, 60, "all created")
+    hub.control(mode="fail", paths=[f"/customers/{BAD}"], status=503)
+    hub.publish([renamed(site, 1) for site in range(SITES)])
+    eventually(lambda: "parked" in str(of_site(outcomes(hub), BAD)), 60, "the bad site is parked")
+    hub.publish([renamed(99, 2)])
+
+    nobody = hub.run("target", "give-up", "billing", "--site", "site-1", "--wait", "2")
+    assert (nobody.returncode, b"no worker has a parked command of site-1" in nobody.stderr) == (1, True)
+    done = hub.run("target", "give-up", "billing", "--site", BAD, "--json")
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    told = json.loads(done.stdout)
+    assert (told["status"], told["command_id"]) == ("rejected", f"{BAD}:1:update_billing_customer")
+    hub.control(mode="ok")
+    eventually(lambda: len(outcomes(hub).ended("delivered")) == 2 * SITES, 60, "the next is delivered")
+    outcomes(hub).check()
+    (letter,) = hub.read("billing-commands.dead-letter")
+    headers = dict(letter.headers() or [])
+    assert (headers["dead-letter.reason"], headers["dead-letter.error"][:11]) == (b"given_up", b"by operator")
+    asked = [json.loads(message.value() or b"") for message in hub.read("audit-log")]
+    assert {one["entity_id"] for one in asked if one["action"] == "command.give_up"} == {"site-1", BAD}
