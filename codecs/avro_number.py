@@ -2,6 +2,8 @@
 
 MAX = 2**63 - 1
 MIN = -(2**63)
+CONTINUED = 0x80
+"""The bit of a byte that says that more follow."""
 
 
 def encode_number(number: int) -> bytes:
@@ -15,3 +17,15 @@ def encode_number(number: int) -> bytes:
         rest >>= 7
     encoded.append(rest)
     return bytes(encoded)
+
+
+def decode_number(value: bytes, at: int) -> tuple[int, int]:
+    """The int or long at `at`, and where it ends. Raises IndexError if it is cut."""
+    rest = shift = 0
+    while True:
+        byte = value[at]
+        at += 1
+        rest |= (byte & 0x7F) << shift
+        if byte < CONTINUED:
+            return (rest >> 1) ^ -(rest & 1), at
+        shift += 7

@@ -1,17 +1,18 @@
 """Commands as Avro, with what a reader counts by in the headers."""
 
-from io import BytesIO
-from typing import Any
-
 import fastavro
 import msgspec
 import orjson
 
-from sitehub.codecs.avro_number import encode_number
+from sitehub.codecs.avro_number import CONTINUED, decode_number, encode_number
 from sitehub.codecs.schemas import read
 from sitehub.rules.commands import Command
 
 SCHEMA = fastavro.parse_schema(orjson.loads(read("command.avsc")))
+TEXTS = 11
+"""Fields of a command that are texts; they come first."""
+BODY = 6
+"""Place of the document among them."""
 KNOWN_LENGTHS = 2_048
 LENGTHS = tuple(encode_number(length) for length in range(KNOWN_LENGTHS))
 """Of texts, as they are written before them; longer ones are rare."""
@@ -56,10 +57,61 @@ def decode_command(value: bytes) -> Command:
 
 
 def decode_for_call(value: bytes) -> Command:
-    """The command with its body as JSON that `orjson` writes as it is: a call needs no more of it."""
-    fields: dict[str, Any] = fastavro.schemaless_reader(BytesIO(value + 2 * NOTHING), SCHEMA, None)
-    fields["body"] = orjson.Fragment(fields["body"])
-    return Command(**fields)
+    """The command with its body as JSON that `orjson` writes as it is: a call needs no more of it.
+
+    Reads what fastavro would, in a third of its time. Raises ValueError for what is no command.
+    """
+    texts: list[bytes] = []
+    at, size = 0, len(value)
+    try:
+        for _ in range(TEXTS):
+            length, at = (value[at] >> 1, at + 1) if value[at] < CONTINUED else decode_number(value, at)
+            end = at + length
+            if not at <= end <= size:
+                raise ValueError(f"a text of a command's record ends at byte {end} of {size}")
+            texts.append(value[at:end])
+            at = end
+        partition, at = decode_number(value, at)
+        offset, at = decode_number(value, at)
+        # Commands of an earlier version end here.
+        headers, at = _decode_map(value, at) if at < size else ({}, at)
+        query, at = _decode_map(value, at) if at < size else ({}, at)
+    except IndexError:
+        raise ValueError(f"a command's record is cut after {size} bytes") from None
+    command_id, target, action, site_id, method, path = (text.decode() for text in texts[:BODY])
+    event_id, event_timestamp, config_id, source_topic = (text.decode() for text in texts[BODY + 1 :])
+    return Command(
+        command_id,
+        target,
+        action,
+        site_id,
+        method,
+        path,
+        orjson.Fragment(texts[BODY]),
+        event_id,
+        event_timestamp,
+        config_id,
+        source_topic,
+        partition,
+        offset,
+        headers,
+        query,
+    )
+
+
+def _decode_map(value: bytes, at: int) -> tuple[dict[str, str], int]:
+    """A map and where it ends; blocks whose size is told (their count is negative) are never written here."""
+    texts: list[str] = []
+    count, at = decode_number(value, at)
+    while count:
+        if count < 0:
+            raise ValueError("a map of a command's record has a block of another writer")
+        for _ in range(2 * count):
+            length, at = decode_number(value, at)
+            texts.append(value[at : at + length].decode())
+            at += length
+        count, at = decode_number(value, at)
+    return dict(zip(texts[::2], texts[1::2], strict=True)), at
 
 
 def command_headers(command: Command) -> list[tuple[str, bytes]]:

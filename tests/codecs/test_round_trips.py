@@ -54,6 +54,24 @@ def test_every_field_of_a_command_stands_in_its_schema_in_this_order() -> None:
     assert decode_command(expected.getvalue()) == command
 
 
+@given(headers=st.dictionaries(st.text(), st.text()), text=st.text(max_size=200), cut=st.integers(1, 10_000))
+def test_a_command_that_fastavro_wrote_is_read_and_one_that_is_cut_is_refused(
+    headers: dict[str, str], text: str, cut: int
+) -> None:
+    command = Command(text, "b", "c", "d", "e", text, [text], "h", "i", "j", "k", 1, 2**40, headers, {"n": text})
+    written = BytesIO()
+    fields = {**msgspec.structs.asdict(command), "body": orjson.dumps(command.body)}
+    fastavro.schemaless_writer(written, SCHEMA, fields)
+    value = written.getvalue()
+    whole = len(encode_command(msgspec.structs.replace(command, headers={}, query={}))) - 2
+
+    assert decode_command(value) == command
+    left = value[: -(cut % len(value) or 1)]
+    if len(left) < whole:
+        with pytest.raises(ValueError, match=r"cut after|ends at byte"):
+            decode_command(left)
+
+
 def test_a_command_of_an_older_hub_has_neither_headers_nor_parameters() -> None:
     command = Command("a", "b", "c", "d", "e", "f", ["g"], "h", "i", "j", "k", 1, 2)
 
