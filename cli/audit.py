@@ -10,10 +10,11 @@ import click
 import msgspec
 
 from sitehub.agents.audit_origin import AuditOrigin
-from sitehub.cli.database_question import ask, configured
+from sitehub.cli.database_question import ask
 from sitehub.rules.audit_chain import Head
 from sitehub.rules.audit_check import Check, Place
 from sitehub.rules.times import instant
+from sitehub.settings import load_settings
 from sitehub.stores.postgres.audit_log import Wanted, check, newest
 from sitehub.stores.postgres.audit_rows import audit_text
 from sitehub.topics.declared import names_of
@@ -74,7 +75,7 @@ def list_command(  # noqa: PLR0917 -- click hands options by name
 ) -> None:
     """Print records of the audit log, the newest last."""
     wanted = Wanted(None if site is None else audit_text(site), actor, action, since, until, limit)
-    rows = [_shown(row) for row in ask(configured(), lambda connection: newest(connection, wanted))]
+    rows = [_shown(row) for row in ask(load_settings(), lambda connection: newest(connection, wanted))]
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
@@ -101,7 +102,7 @@ def verify(against: Path | None, origin: bool, as_json: bool) -> None:  # noqa: 
 
     Exit code 0: all are; 1: each that is not is named. Days that are kept no longer are counted, not missed.
     """
-    settings, known = configured(), _known(against)
+    settings, known = load_settings(), _known(against)
     topic = names_of(settings).audit_log
 
     records = 0

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import asyncpg
 import click
 
+from sitehub.cli.database_question import over_connection
 from sitehub.dev.database_command import run
 from sitehub.postgres_wiring import database_address, database_schema
 from sitehub.settings import Settings, load_settings
-from sitehub.stores.postgres.address import Unreachable, connect
+from sitehub.stores.postgres.address import Unreachable
 from sitehub.stores.postgres.migrate import MigrationError, applied, carried, pending
 from sitehub.stores.postgres.schema import prepare
 
@@ -94,15 +95,8 @@ def _ask(settings: Settings, dsn: str | None, question: Callable[[Any], Awaitabl
     if dsn is None and isinstance(address, str):
         raise click.ClickException(f"{address}; or log in with --dsn")
 
-    async def ask() -> Found:
-        connection = await connect(address)
-        try:
-            return await question(connection)
-        finally:
-            await connection.close()
-
     try:
-        return asyncio.run(ask())
+        return asyncio.run(over_connection(address, question))
     except MigrationError as error:
         raise click.ClickException(str(error)) from None
     except (*Unreachable, asyncpg.PostgresError, ValueError) as error:

@@ -9,15 +9,19 @@ import click
 from aiokafka.errors import KafkaError
 
 from sitehub.postgres_wiring import database_address
-from sitehub.settings import Settings, load_settings
-from sitehub.stores.postgres.address import Unreachable, connect
+from sitehub.settings import Settings
+from sitehub.stores.postgres.address import Address, Unreachable, connect
 
 Found = TypeVar("Found")
 
 
-def configured() -> Settings:
-    """The settings of the environment; raises ConfigurationError with every mistake."""
-    return load_settings()
+async def over_connection(address: Address | str, question: Callable[[Any], Awaitable[Found]]) -> Found:
+    """The answer over a connection of its own."""
+    connection = await connect(address)
+    try:
+        return await question(connection)
+    finally:
+        await connection.close()
 
 
 def ask(settings: Settings, question: Callable[[Any], Awaitable[Found]]) -> Found:
@@ -26,15 +30,8 @@ def ask(settings: Settings, question: Callable[[Any], Awaitable[Found]]) -> Foun
     if isinstance(address, str):
         raise click.ClickException(f"{address}: there is no database to ask")
 
-    async def answer() -> Found:
-        connection = await connect(address)
-        try:
-            return await question(connection)
-        finally:
-            await connection.close()
-
     try:
-        return asyncio.run(answer())
+        return asyncio.run(over_connection(address, question))
     except asyncpg.UndefinedTableError:
         raise click.ClickException(f"PostgreSQL at {address} lacks the schema: sitehub database migrate") from None
     except (*Unreachable, asyncpg.PostgresError) as error:

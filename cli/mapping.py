@@ -7,9 +7,9 @@ import click
 import orjson
 from aiokafka.errors import KafkaError
 
-from sitehub.cli.database_question import ask, configured
+from sitehub.cli.database_question import ask
 from sitehub.rules.mapping import MappingEntry
-from sitehub.settings import Settings
+from sitehub.settings import Settings, load_settings
 from sitehub.settings.mapping import MappingMistake, with_mapping
 from sitehub.stores.postgres import mapping as table
 from sitehub.stores.postgres.mapping import Entries
@@ -32,7 +32,7 @@ def mapping_group() -> None:
 @json_option
 def list_command(target: str | None, every: bool, as_json: bool) -> None:  # noqa: FBT001 -- click hands options by name
     """Show the mapping of the database, and whether workers can take it. Exit code 1 if it has mistakes."""
-    settings = configured()
+    settings = load_settings()
 
     async def look(connection: Any) -> tuple[list[dict[str, Any]], Entries]:
         await _seed(connection, settings)
@@ -101,7 +101,7 @@ def disable(target: str, target_field: str, as_json: bool) -> None:  # noqa: FBT
 
 def _change(action: str, target: str, target_field: str, change: Change, *, as_json: bool) -> None:
     """Make the change if it adds no mistake, with its record in the audit log; nothing of it otherwise."""
-    settings = configured()
+    settings = load_settings()
     if target not in (known := sorted(settings.configuration.integrations)):
         raise click.UsageError(f"the configuration has no {target}_integration; targets: {', '.join(known)}")
     trail = audit_trail(settings)

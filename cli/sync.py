@@ -12,10 +12,10 @@ import orjson
 from sitehub.agents.audit_trail import operator
 from sitehub.agents.batch_run import BatchOperation
 from sitehub.batch_wiring import batch_operations, batch_source
-from sitehub.cli.database_question import ask, configured
+from sitehub.cli.database_question import ask
 from sitehub.cli.sync_progress import progress
 from sitehub.rules.batch_records import record_of
-from sitehub.settings import Settings
+from sitehub.settings import Settings, load_settings
 from sitehub.settings.mapping import with_mapping
 from sitehub.settings.mistakes import nearest
 from sitehub.stores.postgres import mapping as mapping_table
@@ -63,7 +63,7 @@ def run(operation: str, since: datetime | None, dry_run: bool, as_json: bool) ->
     Exit code 0: every row is delivered; 1: rows became dead letters, or the run is interrupted; the hub goes on with
     it by itself then. Ctrl-C leaves the run to the hub.
     """
-    settings = configured()
+    settings = load_settings()
     found = _operation(settings, operation)
     if dry_run:
         planned = ask(settings, lambda connection: _plan(settings, connection, found, since))
@@ -94,7 +94,7 @@ def history(operation: str | None, limit: int, as_json: bool) -> None:  # noqa: 
     async def look(connection: Any) -> list[dict[str, Any]]:
         return [dict(row) for row in await connection.fetch(statement("batch_history"), operation, limit)]
 
-    rows = ask(configured(), look)
+    rows = ask(load_settings(), look)
     if as_json:
         _print_json(rows)
         return
@@ -106,7 +106,7 @@ def history(operation: str | None, limit: int, as_json: bool) -> None:  # noqa: 
 @json_option
 def check(as_json: bool) -> None:  # noqa: FBT001 -- click hands options by name
     """Let the database check each operation's query, as workers do at their start; exit code 1 if one has a mistake."""
-    settings = configured()
+    settings = load_settings()
 
     async def look(_connection: Any) -> dict[str, str | None]:
         found = {}
