@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
 from sitehub.codecs.audit import encode_audit
 from sitehub.codecs.dead_letters import dead_letter_headers
@@ -20,8 +22,7 @@ from sitehub.rules.times import rfc3339, seconds_between
 from sitehub.telemetry.metrics import Metrics
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """What a command's call and its dead letter need."""
 
     record: ParkedCommand
@@ -86,8 +87,7 @@ class Changes:
         return [((one.site_id or "").encode(), encode_audit(one), []) for one in self.audits]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """What came of one attempt, as results and rows tell it."""
 
     number: int = 0

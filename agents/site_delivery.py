@@ -238,7 +238,7 @@ class SiteDelivery:
         self._tell(head, status, attempt)
         is_still_parked = self.is_parked and status == "rejected" and bool(self.queue.items)
         self._write_row(head.offset, head, "parked" if is_still_parked else state, attempt)
-        if not is_still_parked:
+        if self.is_parked and not is_still_parked:
             self._replace_row(parked_since=None, tries=0, next_at=None)
         self.owner.changes.ended.append(self)
 
@@ -275,23 +275,27 @@ class SiteDelivery:
             return
         command, attempt = command or self.queue.items[0], attempt or Attempt()
         parked = (row.parked_since, row.tries, row.next_at) if row is not None else (None, 0, None)
-        self.row = DeliveryRow(
-            state,
-            command.command_id,
-            command.action,
-            attempt.number,
-            attempt.http_status,
-            attempt.error,
-            rfc3339(self.owner.now()),
-            offset,
-            *parked,
+        self._set_row(
+            DeliveryRow(
+                state,
+                command.command_id,
+                command.action,
+                attempt.number,
+                attempt.http_status,
+                attempt.error,
+                rfc3339(self.owner.now()),
+                offset,
+                *parked,
+            )
         )
-        self._replace_row()
 
     def _replace_row(self, **fields: object) -> None:
         if self.row is not None:
-            self.row = msgspec.structs.replace(self.row, **fields)
-            self.owner.changes.rows[self.key] = encode_delivery(self.row)
+            self._set_row(msgspec.structs.replace(self.row, **fields))
+
+    def _set_row(self, row: DeliveryRow) -> None:
+        self.row = row
+        self.owner.changes.rows[self.key] = encode_delivery(row)
 
 
 def _chance() -> float:

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 Secret = Callable[[], str]
 """Gives the secret as it is now: files may change while a worker runs."""
 
 SIGNATURE_HEADER = "X-Sitehub-Signature"
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(msgspec.Struct, frozen=True):
     """What a call carries."""
 
-    headers: dict[str, str] = field(default_factory=dict)
-    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}
+    query: dict[str, str] = {}
 
 
 class CredentialsError(Exception):
@@ -33,8 +34,12 @@ class CredentialsError(Exception):
 class Credentials(Protocol):
     """Of one target."""
 
+    def at_hand(self, body: bytes, now: float) -> Proof | None:
+        """For one call with `body` at `now`, in seconds since 1970; None if it has to be waited for."""
+        ...
+
     async def prove(self, body: bytes, now: float) -> Proof:
-        """For one call with `body` at `now`, in seconds since 1970; raises CredentialsError."""
+        """The same, waited for if it must be; raises CredentialsError."""
         ...
 
     def refused(self, proof: Proof) -> None:
@@ -61,9 +66,13 @@ class Fixed:
     shown: frozenset[str] = frozenset()
     """Names whose values are no secrets."""
 
-    async def prove(self, body: bytes, now: float) -> Proof:  # noqa: ARG002 -- as Credentials
+    def at_hand(self, body: bytes, now: float) -> Proof:  # noqa: ARG002 -- as Credentials
         """The same for each call, until a file changes."""
         return Proof({name: get() for name, get in self.headers.items()}, {n: get() for n, get in self.query.items()})
+
+    async def prove(self, body: bytes, now: float) -> Proof:
+        """Always at hand."""
+        return self.at_hand(body, now)
 
     def refused(self, proof: Proof) -> None:
         """Nothing can be renewed but what stands in files, which is read anew anyway."""
@@ -89,9 +98,17 @@ class Beside:
     login: Credentials
     extra: Fixed
 
+    def at_hand(self, body: bytes, now: float) -> Proof | None:
+        """Both."""
+        login = self.login.at_hand(body, now)
+        return None if login is None else self._both(login, body, now)
+
     async def prove(self, body: bytes, now: float) -> Proof:
         """Both."""
-        extra, login = await self.extra.prove(body, now), await self.login.prove(body, now)
+        return self._both(await self.login.prove(body, now), body, now)
+
+    def _both(self, login: Proof, body: bytes, now: float) -> Proof:
+        extra = self.extra.at_hand(body, now)
         return Proof({**extra.headers, **login.headers}, {**extra.query, **login.query})
 
     def refused(self, proof: Proof) -> None:
@@ -127,11 +144,15 @@ class Signed:
 
     secret: Secret
 
-    async def prove(self, body: bytes, now: float) -> Proof:
+    def at_hand(self, body: bytes, now: float) -> Proof:
         """Of this body at this time."""
         stamp = str(int(now))
         digest = hmac.new(self.secret().encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
         return Proof({SIGNATURE_HEADER: f"t={stamp},v1={digest}"})
+
+    async def prove(self, body: bytes, now: float) -> Proof:
+        """Always at hand."""
+        return self.at_hand(body, now)
 
     def refused(self, proof: Proof) -> None:
         """Nothing can be renewed but what stands in a file, which is read anew anyway."""

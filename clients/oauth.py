@@ -55,14 +55,18 @@ class ClientCredentials:
         self._failure = ""
         self._refresh: asyncio.Task[str] | None = None
 
-    async def prove(self, body: bytes, now: float) -> Proof:  # noqa: ARG002 -- as Credentials
-        """The token that lives; a call waits for a new one only if there is none."""
+    def at_hand(self, body: bytes, now: float) -> Proof | None:  # noqa: ARG002 -- as Credentials
+        """The token that lives, though it may be renewed already."""
         moment = self._clock()
         if self._token is None or moment >= self._ends_at:
-            return _proof(await self._renewed(moment))
+            return None
         if moment >= self._renew_at and self._refresh is None and moment >= self._again_at:
             self._begin()
         return _proof(self._token)
+
+    async def prove(self, body: bytes, now: float) -> Proof:
+        """The token that lives; a call waits for a new one only if there is none."""
+        return self.at_hand(body, now) or _proof(await self._renewed(self._clock()))
 
     def refused(self, proof: Proof) -> None:
         """Forget the token, unless it has been renewed since that proof was given."""

@@ -110,11 +110,11 @@ class Target:
     ) -> Answer:
         """As `call`, for any request."""
         settings = self.settings
+        deadline = time.monotonic() + settings.timeout_seconds
         try:
-            async with asyncio.timeout(settings.timeout_seconds):
-                status, text, response = await self._attempt(method, path, headers, body, may_send)
-                if status in settings.statuses.renew_on:
-                    status, text, response = await self._attempt(method, path, headers, body, may_send)
+            status, text, response = await self._attempt(method, path, headers, body, may_send, deadline=deadline)
+            if status in settings.statuses.renew_on:
+                status, text, response = await self._attempt(method, path, headers, body, may_send, deadline=deadline)
         except TimeoutError:
             return Unavailable(f"no answer within {settings.timeout_seconds:g} s")
         except WithheldError:
@@ -134,15 +134,19 @@ class Target:
                 return Unavailable(f"HTTP {status}", status, self._masked(text), wait)
 
     async def _attempt(
-        self, method: str, path: str, headers: dict[str, str], body: bytes, may_send: MaySend
+        self, method: str, path: str, headers: dict[str, str], body: bytes, may_send: MaySend, *, deadline: float
     ) -> tuple[int, str, Response]:
         """Status as it is meant, the answer's beginning, and the answer."""
         settings = self.settings
-        proof = await settings.credentials.prove(body, time.time())
+        proof = settings.credentials.at_hand(body, time.time())
+        if proof is None:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                proof = await settings.credentials.prove(body, time.time())
         if parameters := {**settings.query, **proof.query}:
             path = _with_query(path, parameters)
         fields = {**self._headers, **proof.headers, **headers}
-        response = await self._pool.request(method, path, fields, body, settings.timeout_seconds, may_send=may_send)
+        seconds = deadline - time.monotonic()
+        response = await self._pool.request(method, path, fields, body, seconds, may_send=may_send)
         text = _text(response)
         status = (_status_in_body(text) if settings.errors_in_body else None) or response.status
         if status in settings.statuses.renew_on:
@@ -171,6 +175,8 @@ def _with_query(path: str, parameters: dict[str, str]) -> str:
 
 def _header(text: str) -> str:
     """Ids as producers chose them are no reason not to call: what a header can't hold is percent-encoded."""
+    if text.isprintable() and text[:1] != " " != text[-1:]:
+        return text
     return UNFIT_FOR_HEADERS.sub(lambda found: quote(found[0], safe=""), text)
 
 

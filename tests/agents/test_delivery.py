@@ -205,6 +205,18 @@ async def test_a_parked_command_is_audited_when_it_is_parked_and_when_it_ends(me
     ]
 
 
+async def test_the_row_of_a_site_that_was_parked_says_nothing_of_it_once_its_commands_are_through(
+    metrics: Metrics,
+) -> None:
+    partition, target = FakePartition(record(7)), FakeTarget({"e7": [Refused(409, ""), BUSY]})
+    async with running(loop(target, metrics, Impatient(3, 1, 1), parks_rejected=True), partition):
+        await until(lambda: ("e7", "delivered") in partition.statuses())
+
+    assert ("e7", "parked") in partition.statuses()
+    row = partition.row()
+    assert (row.state, row.tries, row.parked_since, row.next_at) == ("in_sync", 0, None, None)
+
+
 async def test_a_sites_calls_go_in_log_order_one_at_a_time(metrics: Metrics) -> None:
     partition = FakePartition(record(1), record(2), record(3))
     target = FakeTarget({"e1": [DOWN, DOWN], "e2": [BUSY]})

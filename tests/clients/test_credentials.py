@@ -24,7 +24,7 @@ from sitehub.clients.target import Target, TargetSettings
 from sitehub.clients.tls import TlsFiles
 from sitehub.rules.retry import StatusRules
 from sitehub.settings import load_settings
-from sitehub.tests.clients.raw_server import Behaviour, Call, answering, serving
+from sitehub.tests.clients.raw_server import Behaviour, Call, answering, hanging_after, serving
 from sitehub.tests.clients.test_target import COMMAND
 from sitehub.wiring import target_settings
 
@@ -108,6 +108,20 @@ async def test_401_once_is_called_again_at_once() -> None:
     async with serving(in_turn(http(401), http(200))) as server:
         assert await call(server.url, Fixed()) == [Delivered(200)]
     assert len(server.calls) == 2
+
+
+async def test_the_time_limit_covers_both_calls_if_the_first_was_a_401() -> None:
+    async def slow(call: Call) -> None:
+        await asyncio.sleep(0.6)
+        await answering(http(200 if len(server.calls) > 1 else 401))(call)
+
+    async with serving(slow) as server:
+        assert await call(server.url, Fixed(), timeout_seconds=1.0) == [Unavailable("no answer within 1 s")]
+
+
+async def test_the_time_limit_covers_the_wait_for_a_token() -> None:
+    async with serving(hanging_after(b"")) as login, serving(answering(http(200))) as server:
+        assert await call(server.url, oauth(login.url), timeout_seconds=0.2) == [Unavailable("no answer within 0.2 s")]
 
 
 async def test_credentials_that_stay_refused_are_no_fault_of_the_command() -> None:

@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -12,6 +12,12 @@ moments = st.datetimes(timezones=st.timezones(), allow_imaginary=False).filter(l
 def test_a_time_is_written_in_utc_with_milliseconds() -> None:
     assert rfc3339(1_795_487_182.1234) == "2026-11-24T02:26:22.123Z"
     assert rfc3339(0) == "1970-01-01T00:00:00.000Z"
+
+
+@given(moment=st.datetimes(datetime(1902, 1, 1), datetime(2199, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 -- as st wants it
+def test_what_is_below_a_millisecond_is_cut(moment: datetime) -> None:
+    kept = moment.isoformat(timespec="milliseconds").removesuffix("+00:00")
+    assert rfc3339(moment.timestamp()) == f"{kept}Z"
 
 
 @pytest.mark.parametrize(
