@@ -16,8 +16,8 @@ from pathlib import Path
 from sitehub.dev.bound import bound
 from sitehub.dev.kafka_jars import kafka_jars
 from sitehub.dev.kafka_probe import is_ready
-from sitehub.dev.kafka_settings import HOST, server_properties
-from sitehub.dev.server_process import ServerProcess, refuse_port_in_use
+from sitehub.dev.kafka_settings import server_properties
+from sitehub.dev.server_process import HOST, ServerProcess, refuse_port_in_use
 
 DEFAULT_PORT = 19092
 START_SECONDS = 60

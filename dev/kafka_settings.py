@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-HOST = "127.0.0.1"
+from sitehub.dev.server_process import HOST
+
 LISTS = frozenset({"listeners", "advertised.listeners", "listener.security.protocol.map"})
 RECORD_BYTES = 2 << 20  # above the 1 MiB that an event may have, so that larger ones reach the dead letters
 

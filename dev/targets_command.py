@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 from aiohttp import web
 
+from sitehub.dev.server_process import HOST
 from sitehub.dev.target_journal import Journal
 from sitehub.dev.targets import Target, create_targets
 
-HOST = "127.0.0.1"
 DEFAULT_PORT = 18080
 API_KEY_VARIABLE = "SITEHUB_SECRET_BILLING_INTEGRATION__AUTHENTICATION__API_KEY"
 SHUTDOWN_SECONDS = 2.0

@@ -16,8 +16,8 @@ from sitehub.dev.bound import bound
 from sitehub.dev.kafka import EmbeddedKafka
 from sitehub.dev.local_hub import leave
 from sitehub.dev.postgres import DATABASE, EmbeddedPostgres
+from sitehub.dev.server_process import HOST
 
-HOST = "127.0.0.1"
 STOP_SECONDS = 15.0
 START_SECONDS = 30.0
 POLL_SECONDS = 0.1

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sitehub.engine.observer import Observer, Recovery
+from sitehub.engine.observer import Observer, RecoveryProgress
 from sitehub.engine.partition import Partition, TopicPartition
 from sitehub.engine.source import Handover, Source
 from sitehub.engine.supervisor import Supervisor
@@ -56,7 +56,7 @@ class Engine:
         return self.loops.troubles
 
     @property
-    def recovery(self) -> Recovery:
+    def recovery(self) -> RecoveryProgress:
         """The restore under way, or the last one."""
         return self.loops.recovery
 
@@ -101,7 +101,7 @@ class Engine:
             await self.tables.stop_following()
             await self.loops.give_up(tp for tp in list(self.loops.tasks) if tp not in wanted or tp not in running)
             self.tables.keep({(self.loops.source(tp).table, tp.partition) for tp in wanted}, self._followed(standbys))
-            self.loops.recovery = Recovery()
+            self.loops.recovery = RecoveryProgress()
             coming = wanted - self.partitions.keys()
             if not await self.loops.start_all(coming):
                 return False

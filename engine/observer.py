@@ -36,7 +36,7 @@ class Observer:
 
 
 @dataclass(slots=True)
-class Recovery:
+class RecoveryProgress:
     """How far the restores under way have come, all in all, or the last ones came."""
 
     rows: int = 0

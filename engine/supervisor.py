@@ -8,7 +8,7 @@ from typing import Any
 
 from sitehub.engine.changelog import Stores, restore
 from sitehub.engine.failures import Remedy, remedy
-from sitehub.engine.observer import Observer, Recovery, State
+from sitehub.engine.observer import Observer, RecoveryProgress, State
 from sitehub.engine.partition import Partition, TopicPartition
 from sitehub.engine.source import Source
 from sitehub.engine.store import Store
@@ -35,7 +35,7 @@ class Supervisor:
     partitions: dict[TopicPartition, Partition] = field(default_factory=dict)
     troubles: dict[TopicPartition, str] = field(default_factory=dict)
     recovered: set[TopicPartition] = field(default_factory=set)
-    recovery: Recovery = field(default_factory=Recovery)
+    recovery: RecoveryProgress = field(default_factory=RecoveryProgress)
     tasks: dict[TopicPartition, asyncio.Task[None]] = field(default_factory=dict)
     _starting: asyncio.Task[dict[TopicPartition, Partition]] | None = None
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from sitehub.dev.kafka import EmbeddedKafka, free_port
-from sitehub.dev.kafka_settings import HOST
 from sitehub.dev.names import Names
+from sitehub.dev.server_process import HOST
 from sitehub.tests.broker.proxy import KafkaProxy
 from sitehub.tests.postgres.conftest import owner, postgres, server
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 
-from sitehub.dev.kafka_settings import HOST
+from sitehub.dev.server_process import HOST
 
 LENGTH = struct.Struct(">i")
 KIND = struct.Struct(">h")

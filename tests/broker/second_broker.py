@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sitehub.dev.kafka import EmbeddedKafka
-from sitehub.dev.kafka_settings import HOST
+from sitehub.dev.server_process import HOST
 
 NODE = 2
 

@@ -17,8 +17,8 @@ from confluent_kafka.admin import (
 )
 
 from sitehub.dev.kafka import EmbeddedKafka, free_port
-from sitehub.dev.kafka_settings import HOST
 from sitehub.dev.names import Names
+from sitehub.dev.server_process import HOST
 from sitehub.tests.broker.hub import Hub, eventually, get
 from sitehub.tests.broker.read_model import sites_of
 from sitehub.tests.broker.site_events import all_ended, check_calls, created

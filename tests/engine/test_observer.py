@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from sitehub.engine import observer
-from sitehub.engine.observer import Recovery
+from sitehub.engine.observer import RecoveryProgress
 
 
 class Clock:
@@ -21,7 +21,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_the_time_left_follows_from_the_rate_so_far(clock: Clock) -> None:
-    recovery, restore = Recovery(), object()
+    recovery, restore = RecoveryProgress(), object()
     recovery.add(restore, 0, 4_000)
     assert recovery.seconds_left is None
 
@@ -33,7 +33,7 @@ def test_the_time_left_follows_from_the_rate_so_far(clock: Clock) -> None:
 
 
 def test_nothing_is_left_at_the_end(clock: Clock) -> None:
-    recovery = Recovery()
+    recovery = RecoveryProgress()
     clock.now = 1.0
     recovery.add("restore", 3_000, 0)
 
@@ -41,7 +41,7 @@ def test_nothing_is_left_at_the_end(clock: Clock) -> None:
 
 
 def test_restores_that_go_on_at_once_are_told_together(clock: Clock) -> None:
-    recovery, one, two = Recovery(), object(), object()
+    recovery, one, two = RecoveryProgress(), object(), object()
     recovery.add(one, 0, 1_000)
     recovery.add(two, 0, 500)
     clock.now = 1.0
@@ -53,7 +53,7 @@ def test_restores_that_go_on_at_once_are_told_together(clock: Clock) -> None:
 
 
 def test_a_later_recovery_is_timed_by_itself(clock: Clock) -> None:
-    recovery, first, later = Recovery(), object(), object()
+    recovery, first, later = RecoveryProgress(), object(), object()
     recovery.add(first, 1_000, 0)
     recovery.end(first)
 
