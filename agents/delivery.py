@@ -3,7 +3,17 @@
 import asyncio
 import time
 
-from sitehub.agents.delivery_records import ENDS, Attempt, Changes, Command, Work, audit_of, count, dead_letter_of
+from sitehub.agents.delivery_records import (
+    ENDS,
+    Attempt,
+    Changes,
+    Command,
+    Work,
+    audit_of,
+    count,
+    dead_letter_of,
+    no_command,
+)
 from sitehub.agents.dispatcher import Caller
 from sitehub.agents.documents import fit
 from sitehub.agents.intake import Intake
@@ -20,6 +30,7 @@ from sitehub.codecs.rows import (
     decode_ledger,
     decode_parked,
     encode_ledger,
+    parked_key,
 )
 from sitehub.engine.batch import Outcome, Record
 from sitehub.engine.partition import Draining, Partition
@@ -65,6 +76,7 @@ class PartitionDelivery:
         self.parks_rejected = delivery.parks_rejected
         self.now = delivery.now
         self.changes = Changes()
+        self._writing = self.changes
         self.is_closing = False
         self._delivery = delivery
         self._partition = partition
@@ -72,7 +84,6 @@ class PartitionDelivery:
         stored = partition.get([LEDGER_KEY])[0]
         self._ledger = Ledger(self._prefix, decode_ledger(stored) if stored is not None else self._first_ledger())
         self._sites: dict[bytes, SiteDelivery] = {}
-        self._began_ms = delivery.now() * 1000
         self._intake = Intake(self._prefix)
         self._news = asyncio.Event()
         self._committing = asyncio.Lock()
@@ -124,7 +135,7 @@ class PartitionDelivery:
         for _, row in self._partition.scan(PARKED_PREFIX):
             parked = decode_parked(row)
             site = self._sites.get(parked.site) or self._site(parked.site, self._row(parked.site))
-            command = self._queued(parked, is_older=True)
+            command = self._queued(parked)
             command.parked_at = parked.parked_at
             site.restored(command)
         for site in list(self._sites.values()):
@@ -147,9 +158,9 @@ class PartitionDelivery:
 
     def _hold(self, record: Record, site: SiteDelivery) -> None:
         parked = ParkedCommand(record.key or b"", record.offset, record.value or b"", record.headers, 0)
-        command = self._queued(parked, is_older=record.timestamp < self._began_ms)
+        command = self._queued(parked)
         self._intake.hold(command)
-        site.arrived(command)
+        site.arrived(command, is_older=record.offset < self._partition.first_unread)
 
     def _site(self, key: bytes, row: DeliveryRow | None) -> SiteDelivery:
         site = self._sites[key] = SiteDelivery(self, key, row)
@@ -159,11 +170,10 @@ class PartitionDelivery:
         row = self._partition.get([key])[0]
         return decode_delivery(row) if row is not None else None
 
-    def _queued(self, record: ParkedCommand, *, is_older: bool) -> Command:
-        call = decode_for_call(record.value)
+    def _queued(self, record: ParkedCommand) -> Command:
+        work = self._work(record)
+        call = work.call
         is_document = call.method == "PUT" and call.action in self._delivery.coalesced
-        fitting = fit(call, self._delivery.on_null)
-        unfit = fitting if isinstance(fitting, Failure) else None
         return Queued(
             record.offset,
             call.command_id,
@@ -171,8 +181,26 @@ class PartitionDelivery:
             call.event_timestamp,
             call.action,
             call.path if is_document else None,
-            Work(record, call if isinstance(fitting, Failure) else fitting, is_older, unfit),
+            work,
         )
+
+    def _work(self, record: ParkedCommand) -> Work:
+        try:
+            call = decode_for_call(record.value)
+            fitting = fit(call, self._delivery.on_null)
+        except ValueError as error:  # somebody else wrote to the topic: a dead letter, as of any record
+            place = f"{self._partition.source.topic}/{self.number}/{record.offset}"
+            call = no_command(place, self.target, record.site, at=rfc3339(self.now()))
+            return Work(record, call, Failure("decode", "not_a_command", str(error)))
+        return Work(record, call, fitting) if isinstance(fitting, Failure) else Work(record, fitting)
+
+    def parked(self, site: bytes, offset: int) -> Work:
+        """A parked command, from the table or from what is about to be written to it."""
+        key = parked_key(site, offset)
+        row = self.changes.rows.get(key) or self._writing.rows.get(key) or self._partition.get([key])[0]
+        if row is None:
+            raise LookupError(f"the table has no parked command {offset} of {site!r}")
+        return self._work(decode_parked(row))
 
     def is_ours(self) -> bool:
         """Whether no other worker can own the partition: less than half a session has gone since the last proof."""
@@ -219,12 +247,10 @@ class PartitionDelivery:
         self._bug = bug
         self._news.set()
 
-    def bury(self, command: Command, failure: Failure, attempt: Attempt) -> None:
+    def bury(self, record: ParkedCommand, failure: Failure, attempt: Attempt) -> None:
         """Make a dead letter of the record."""
-        if command.content is None:
-            raise ValueError(f"{command.command_id} has no record")
         letter = dead_letter_of(
-            command.content.record,
+            record,
             failure,
             attempt,
             topic=self._partition.source.topic,
@@ -266,6 +292,7 @@ class PartitionDelivery:
             if self._bug is not None:
                 raise self._bug
             changes, self.changes = self.changes, Changes()
+            self._writing = changes
             if not changes.is_empty or self._waiting or self._delivery.notes:
                 await self._write(changes)
 

@@ -2,9 +2,10 @@
 
 from typing import Protocol
 
-from sitehub.agents.delivery_records import Attempt, Changes, Command
+from sitehub.agents.delivery_records import Attempt, Changes, Command, Work
 from sitehub.agents.dispatcher import Caller, Dispatcher
 from sitehub.codecs.results import Result
+from sitehub.rules.delivery import ParkedCommand
 from sitehub.rules.failure import Failure
 from sitehub.rules.retry import RetryPolicy
 
@@ -41,7 +42,11 @@ class Owner(Protocol):
         """Put `result` into the next transaction."""
         ...
 
-    def bury(self, command: Command, failure: Failure, attempt: Attempt) -> None:
+    def parked(self, site: bytes, offset: int) -> Work:
+        """A parked command, from the table."""
+        ...
+
+    def bury(self, record: ParkedCommand, failure: Failure, attempt: Attempt) -> None:
         """Make a dead letter of it."""
         ...
 

@@ -27,8 +27,6 @@ class Work(msgspec.Struct, frozen=True):
 
     record: ParkedCommand
     call: Call
-    is_older: bool = False
-    """Than this worker's hold of the partition: a former owner may have made the call."""
     unfit: Failure | None = None
     """Why the call can't be made."""
 
@@ -148,6 +146,11 @@ def audit_of(result: Result, *, was_parked: bool, source: str, config_id: str) -
         source=source,
         config_id=config_id,
     )
+
+
+def no_command(place: str, target: str, site: bytes, *, at: str) -> Call:
+    """Stands for a record that is no command, until it is a dead letter; `place` names the record."""
+    return Call(place, target, "", site.decode("utf-8", "replace"), "", "", None, place, at, "", "", 0, 0)
 
 
 def breaker_message(target: str, news: BreakerNews) -> Message:

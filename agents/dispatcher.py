@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from typing import Any, Protocol
 
 from sitehub.clients.answer import Answer, Unavailable
 from sitehub.clients.http1 import WithheldError
 from sitehub.clients.target import Target
+from sitehub.rules.breaker import Doubt
 from sitehub.rules.commands import Command
 
 
@@ -18,6 +20,11 @@ class Caller(Protocol):
     @property
     def owner(self) -> object:
         """What its calls end with."""
+        ...
+
+    @property
+    def doubt(self) -> Doubt:
+        """How likely it is that the call fails because of the site, not of the target."""
         ...
 
     def begin(self) -> tuple[Command, bool] | None:
@@ -44,16 +51,21 @@ class Caller(Protocol):
 class Gate(Protocol):
     """Breaker and pace of a target. A permit is whatever the gate needs to know the call again."""
 
-    def wait_seconds(self, now: float) -> float:
-        """0 if a call may begin; else look again after so long."""
+    @property
+    def is_closed(self) -> bool:
+        """Whether the target is known to work, or not known to fail."""
         ...
 
-    def enter(self, now: float) -> Any:
+    def wait_seconds(self, now: float, doubt: Doubt) -> float:
+        """0 if a call may begin; else look again after so long. `doubt` is the least of those who wait."""
+        ...
+
+    def enter(self, now: float, doubt: Doubt) -> Any:
         """A call begins; its permit."""
         ...
 
-    def leave(self, permit: Any, answer: Answer | None, now: float) -> None:
-        """The call has ended; without an answer if it was cancelled."""
+    def leave(self, permit: Any, answer: Answer | None, now: float, doubt: Doubt) -> None:
+        """The call has ended; without an answer if it was cancelled. `doubt` is what there is by now."""
         ...
 
 
@@ -65,11 +77,13 @@ class Dispatcher:
         self._target = target
         self._max_in_flight = max_in_flight
         self._now = now
-        self._due: deque[Caller] = deque()
+        self._due: dict[Doubt, deque[tuple[int, Caller]]] = {doubt: deque() for doubt in Doubt}
+        self._offers = count()
         self._calls: dict[Caller, asyncio.Task[None]] = {}
         self._wake: asyncio.TimerHandle | None = None
         self._ended = asyncio.Event()
-        self._worked_at = float("-inf")
+        self.worked_at = float("-inf")
+        """When the target last took or refused a call, here or as another worker tells."""
 
     @property
     def in_flight(self) -> int:
@@ -78,16 +92,22 @@ class Dispatcher:
 
     def has_worked_since(self, moment: float) -> bool:
         """Whether the target has taken or refused anything after `moment`: then it is no general outage."""
-        return self._worked_at > moment
+        return self.worked_at > moment
+
+    def heard_that_it_worked(self, moment: float) -> None:
+        """As another worker tells."""
+        self.worked_at = max(self.worked_at, moment)
 
     def offer(self, caller: Caller) -> None:
         """Call for `caller` as soon as it is its turn."""
-        self._due.append(caller)
+        self._due[caller.doubt].append((next(self._offers), caller))
         self.pump()
 
     async def drop(self, owner: object, seconds: float) -> None:
         """Forget what is due for `owner`; its calls in flight have so long to end, then they are cut."""
-        self._due = deque(one for one in self._due if one.owner is not owner)
+        self._due = {
+            doubt: deque(one for one in queue if one[1].owner is not owner) for doubt, queue in self._due.items()
+        }
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._calls_for(owner):
@@ -108,24 +128,32 @@ class Dispatcher:
             task = asyncio.create_task(self._work(*begun))
             self._calls[begun[0]] = task
 
+    def _first(self) -> deque[tuple[int, Caller]] | None:
+        """Where the one stands whose turn it is: who came first, or of least doubt while it is not sure who fails."""
+        waiting = [queue for queue in self._due.values() if queue]
+        if not waiting:
+            return None
+        return min(waiting, key=_turn) if self.gate.is_closed else waiting[0]
+
     def _next(self) -> tuple[Caller, Any, Command, bool] | None:
         """The next call, with its permit, if one may begin now."""
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
-        while self._due and len(self._calls) < self._max_in_flight:
-            wait = self.gate.wait_seconds(self._now())
+        while len(self._calls) < self._max_in_flight and (queue := self._first()) is not None:
+            doubt = queue[0][1].doubt
+            wait = self.gate.wait_seconds(self._now(), doubt)
             if wait > 0:
                 self._wake = asyncio.get_running_loop().call_later(wait, self.pump)
                 return None
-            caller = self._due.popleft()
+            _, caller = queue.popleft()
             try:
                 begun = caller.begin()
             except Exception as bug:  # noqa: BLE001 -- told to its partition
                 caller.broke(bug)
                 continue
             if begun is not None:
-                return caller, self.gate.enter(self._now()), *begun
+                return caller, self.gate.enter(self._now(), doubt), *begun
         return None
 
     async def _work(self, caller: Caller, permit: Any, command: Command, repeated: bool) -> None:  # noqa: FBT001
@@ -148,14 +176,18 @@ class Dispatcher:
             caller.broke(bug)
         finally:
             now = self._now()
-            self.gate.leave(permit, answer, now)
+            self.gate.leave(permit, answer, now, caller.doubt)
             del self._calls[caller]
             self._ended.set()
         if answer is None:
             return
         if not isinstance(answer, Unavailable):
-            self._worked_at = now
+            self.worked_at = now
         try:
             caller.ended(answer, now - began)
         except Exception as bug:  # noqa: BLE001 -- told to its partition
             caller.broke(bug)
+
+
+def _turn(queue: deque[tuple[int, Caller]]) -> int:
+    return queue[0][0]

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from enum import Enum, auto
 from itertools import takewhile
 
 import msgspec
@@ -10,11 +11,27 @@ from sitehub.agents.delivery_owner import Owner
 from sitehub.agents.delivery_records import AUDITED, Attempt, Command, Work, attempt_of, result_of
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
 from sitehub.codecs.rows import encode_delivery, encode_parked, parked_key
+from sitehub.rules.breaker import Doubt
 from sitehub.rules.commands import Command as Call
 from sitehub.rules.delivery import DeliveryRow
 from sitehub.rules.failure import Failure
 from sitehub.rules.site_queue import SiteQueue
 from sitehub.rules.times import rfc3339
+
+
+class Phase(Enum):
+    """What a site waits for."""
+
+    IDLE = auto()
+    """Commands."""
+    DUE = auto()
+    """Its turn to be called for."""
+    CALLING = auto()
+    """An answer."""
+    PAUSED = auto()
+    """The time of the next attempt."""
+    ENDING = auto()
+    """The commit of a command's end."""
 
 
 class SiteDelivery:
@@ -29,13 +46,23 @@ class SiteDelivery:
         self.key = key
         self.row = row
         self.queue: SiteQueue[Work] = SiteQueue()
+        self._phase = Phase.IDLE
         self._attempts = 0
         self._failing_since = 0.0
-        self._is_idle = True
+        self._may_have_arrived = False
         self._is_new = True
-        self._was_withheld = False
         self._given_up_by: str | None = None
         self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def doubt(self) -> Doubt:
+        """How likely the next call fails because of the site."""
+        if self.is_parked:
+            return Doubt.OWN
+        if not self._attempts:
+            return Doubt.NONE
+        has_worked = self._failing_since and self.owner.dispatcher.has_worked_since(self._failing_since)
+        return Doubt.OWN if has_worked else Doubt.TRIED
 
     @property
     def is_parked(self) -> bool:
@@ -55,19 +82,24 @@ class SiteDelivery:
     def restored(self, command: Command) -> None:
         """A command of the table, from before this worker had the partition."""
         self.queue.push(command)
+        command.content = None  # read again when its turn comes
         if command is self.queue.items[0]:
             self._recall_attempts()
+            command.is_started = self._may_have_arrived = True  # a former owner may have called for it
+            self._is_new = False
 
     def resume(self) -> None:
         """All that was in the table is back: go on where the former owner was."""
-        self._is_idle = False
         if self.is_parked and self.row is not None and self.row.next_at is not None:
             self._call_in(max(0.0, self.row.next_at - self.owner.now()))
         else:
             self._offer()
 
-    def arrived(self, command: Command) -> None:
-        """A command was read from the topic."""
+    def arrived(self, command: Command, *, is_older: bool) -> None:
+        """A command was read from the topic; if it `is_older` than this worker's hold, a former owner may have called.
+
+        A former owner may have begun the first one that has not ended: it is made again, not superseded.
+        """
         superseded = self.queue.push(command)
         if superseded is not None:
             if superseded.parked_at is None:
@@ -77,31 +109,32 @@ class SiteDelivery:
             self._end_superseded(self.queue.take_all_superseded())
             self._keep(command)
             self._write_row(command.offset)
-        elif self._is_idle:
-            self._is_idle = False
+        elif self._phase is Phase.IDLE:
             self._recall_attempts()
-            # A former owner may have begun the first one that has not ended: it is made again, not superseded.
-            command.is_started |= self._is_new and command.content is not None and command.content.is_older
-            self._offer()
+            if is_older and self._is_new:
+                command.is_started = self._may_have_arrived = True
+            self._is_new = False
+            self._go_on()
 
     def begin(self) -> tuple[Call, bool] | None:
-        """The next call, and whether it may have been made before: a former owner had one call of a site in flight."""
-        if not self.owner.may_call(self):
+        """The next call, and whether an earlier one for the same command may have arrived; None if none is due."""
+        if self._phase is not Phase.DUE or not self.owner.may_call(self):
             return None
         if superseded := self.queue.take_superseded():
             self._end_superseded(superseded)
             self.owner.call_after_commit(self)  # else a next owner might call for them after their carrier
             return None
         head = self.queue.items[0]
-        if head.content is None:
-            raise ValueError(f"{head.command_id} has neither a record nor a carrier")
-        if head.content.unfit is not None:
-            self._refuse(head, head.content.unfit, Attempt(error=head.content.unfit.error))
+        if self._given_up_by is not None:
+            self._give_up(head, self._given_up_by, Attempt())
+            return None
+        work = self._work(head)
+        if work.unfit is not None:
+            self._refuse(head, work.unfit, Attempt(error=work.unfit.error))
             return None
         head.is_started = True
-        was_made = self._attempts > 0 or self._was_withheld or (head.content.is_older and self._is_new)
-        self._is_new = False
-        return head.content.call, was_made
+        self._phase = Phase.CALLING
+        return work.call, self._may_have_arrived
 
     def may_send(self) -> bool:
         """Whether the partition is still ours."""
@@ -109,7 +142,8 @@ class SiteDelivery:
 
     def withheld(self) -> None:
         """Call again once it is sure that the partition is ours; a try before this one may have arrived."""
-        self._was_withheld = True
+        self._phase = Phase.DUE
+        self._may_have_arrived = True
         if not self.owner.is_closing:
             self.owner.call_after_commit(self)
 
@@ -127,27 +161,26 @@ class SiteDelivery:
             case Refused():
                 self._park(head, attempt, None)
             case Unavailable(retry_after_seconds=asked):
+                self._may_have_arrived |= answer.may_have_arrived
                 self._failed(head, attempt, asked)
 
     def give_up(self, by: str) -> bool:
         """Make a dead letter of the parked command at the front, after the call that is under way; False if none is."""
         if not self.is_parked or not self.queue.items:
             return False
-        if self._timer is None:
+        if self._phase in {Phase.CALLING, Phase.ENDING}:
             self._given_up_by = by
         else:
-            self._timer.cancel()
-            self._timer = None
+            self.close()
             self._give_up(self.queue.items[0], by, Attempt())
         return True
 
     def committed(self) -> bool:
         """The end is committed: call for the next command. False if there is none."""
-        self._attempts, self._failing_since, self._was_withheld, self._given_up_by = 0, 0.0, False, None
+        self._attempts, self._failing_since, self._may_have_arrived = 0, 0.0, False
+        self._phase = Phase.IDLE
         if self.queue.items and not self.owner.is_closing:
             self._offer()
-        else:
-            self._is_idle = True
         return bool(self.queue.items)
 
     def close(self) -> None:
@@ -159,11 +192,21 @@ class SiteDelivery:
         """Tell the partition."""
         self.owner.broke(bug)
 
+    def _go_on(self) -> None:
+        """At once, or when the pause ends that a former owner was told to keep."""
+        row, now = self.row, self.owner.now()
+        if row is not None and self._attempts and row.next_at is not None and row.next_at > now:
+            self._call_in(row.next_at - now)
+        else:
+            self._offer()
+
     def _offer(self) -> None:
+        self._phase = Phase.DUE
         self._timer = None
         self.owner.dispatcher.offer(self)
 
     def _call_in(self, seconds: float) -> None:
+        self._phase = Phase.PAUSED
         self._timer = asyncio.get_running_loop().call_later(seconds, self._offer)
 
     def _recall_attempts(self) -> None:
@@ -171,7 +214,7 @@ class SiteDelivery:
         head, row = self.queue.items[0], self.row
         if row is not None and row.state != "in_sync" and row.command_id == head.command_id:
             self._attempts = row.attempts
-            head.is_started = self._attempts > 0
+            head.is_started = self._may_have_arrived = self._attempts > 0
 
     def _failed(self, head: Command, attempt: Attempt, asked_seconds: float | None) -> None:
         owner = self.owner
@@ -184,6 +227,7 @@ class SiteDelivery:
         pause_seconds = owner.retry.pause_seconds(attempts, _chance(), asked_seconds)
         self._tell(head, "failed", attempt)
         self._write_row(head.offset - 1, head, "pending", attempt)
+        self._replace_row(next_at=owner.now() + pause_seconds)
         self._call_in(pause_seconds)
 
     def _park(self, head: Command, attempt: Attempt, asked_seconds: float | None) -> None:
@@ -192,7 +236,7 @@ class SiteDelivery:
         if self._given_up_by is not None:
             self._give_up(head, self._given_up_by, attempt)
             return
-        if head.parked_at is not None and now - head.parked_at > owner.give_up_after_seconds:
+        if self._is_overdue(head, attempt, now):
             self._refuse(head, Failure("delivery", "given_up", f"{attempt.error}: {attempt.answer}"), attempt)
             return
         self._end_superseded(self.queue.take_all_superseded())
@@ -207,15 +251,28 @@ class SiteDelivery:
         self._replace_row(parked_since=since, tries=tries, next_at=now + pause_seconds)
         self._call_in(pause_seconds)
 
+    def _is_overdue(self, head: Command, attempt: Attempt, now: float) -> bool:
+        """Whether it was parked for long enough, and tried often enough while the target was not known to fail."""
+        owner = self.owner
+        is_tried = attempt.number > owner.retry.max_retries and owner.dispatcher.gate.is_closed
+        return is_tried and head.parked_at is not None and now - head.parked_at > owner.give_up_after_seconds
+
+    def _work(self, command: Command) -> Work:
+        """What is to be sent; of a parked command the table has it."""
+        if command.content is not None:
+            return command.content
+        if command.parked_at is None:
+            raise ValueError(f"{command.command_id} has neither a record nor a carrier")
+        return self.owner.parked(self.key, command.offset)
+
     def _keep(self, command: Command, *, is_told: bool = False) -> None:
         """The table has the command from now on, the topic needn't."""
-        if command.content is None:
-            raise ValueError(f"{command.command_id} has no record")
-        command.parked_at = self.owner.now()
-        record = msgspec.structs.replace(command.content.record, parked_at=command.parked_at)
+        record = msgspec.structs.replace(self._work(command).record, parked_at=self.owner.now())
+        command.parked_at = record.parked_at
         self.owner.changes.rows[parked_key(self.key, command.offset)] = encode_parked(record)
         self.owner.changes.offsets.append(command.offset)
         self.owner.freed(command)
+        command.content = None
         if not is_told:
             self._tell(command, "parked", Attempt())
 
@@ -223,17 +280,23 @@ class SiteDelivery:
         """As a person wants it; `attempt` is the one that has just failed, if there is one."""
         row = self.row
         last = attempt if attempt.number or row is None else Attempt(row.attempts, row.http_status, row.error)
-        self.owner.bury(head, Failure("delivery", "given_up", f"by {by}; {last.error}: {last.answer or ''}"), last)
+        self.owner.bury(
+            self._work(head).record,
+            Failure("delivery", "given_up", f"by {by}; {last.error}: {last.answer or ''}"),
+            last,
+        )
         self._end(head, "rejected", "rejected", attempt if attempt.number else Attempt(error=f"given up by {by}"))
 
     def _refuse(self, head: Command, failure: Failure, attempt: Attempt) -> None:
         """The command becomes a dead letter."""
-        self.owner.bury(head, failure, attempt)
+        self.owner.bury(self._work(head).record, failure, attempt)
         self._end(head, "rejected", "rejected", attempt)
 
     def _end(self, head: Command, status: str, state: str, attempt: Attempt) -> None:
         """Nothing more is done for the command; its site goes on when that is committed."""
-        self.queue.items.popleft()
+        self._phase = Phase.ENDING
+        self._given_up_by = None
+        self.queue.pop()
         self._forget(head)
         self._tell(head, status, attempt)
         is_still_parked = self.is_parked and status == "rejected" and bool(self.queue.items)
@@ -259,7 +322,7 @@ class SiteDelivery:
     def _tell(self, command: Command, status: str, attempt: Attempt) -> None:
         owner = self.owner
         at = rfc3339(owner.now())
-        result = result_of(command, self.key.decode(), owner.target, status, attempt, at=at)
+        result = result_of(command, self.key.decode("utf-8", "replace"), owner.target, status, attempt, at=at)
         owner.tell(result)
         if status in AUDITED:
             owner.audit(command, result)
@@ -274,7 +337,7 @@ class SiteDelivery:
             self._replace_row(offset=offset)
             return
         command, attempt = command or self.queue.items[0], attempt or Attempt()
-        parked = (row.parked_since, row.tries, row.next_at) if row is not None else (None, 0, None)
+        parked = (row.parked_since, row.tries, row.next_at) if row is not None and self.is_parked else (None, 0, None)
         self._set_row(
             DeliveryRow(
                 state,

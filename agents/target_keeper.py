@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from mode import Service
 
-from sitehub.agents.gate import TargetGate
+from sitehub.agents.gate import TOO_MANY_CALLS, TargetGate
 from sitehub.agents.hub_channel import HubChannel
 from sitehub.agents.target_delivery import Delivery
 from sitehub.rules.breaker import BreakerNews
@@ -15,6 +15,8 @@ from sitehub.telemetry.logs import log
 from sitehub.telemetry.metrics import Metrics
 
 EVERY_SECONDS = 1.0
+WORKED = "worked"
+"""Kind of the message that a `target` took or refused a call, `at` in seconds since 1970."""
 GIVE_UP = "give_up"
 """Kind of the message by which an operator gives up a site's parked command: its content names `target` and `site`."""
 WINDOW_SECONDS = 60.0
@@ -34,20 +36,35 @@ class TargetKeeper(Service):
     ) -> None:
         super().__init__(**options)
         self._deliveries, self._gates, self._metrics = deliveries, gates, metrics
+        self._channel = channel
+        self._told_at: dict[str, float] = {}
+        self._check_at = time.time() + WINDOW_SECONDS
         channel.on_message("breaker", self._heard)
+        channel.on_message(TOO_MANY_CALLS, self._heard_too_many)
+        channel.on_message(WORKED, self._heard_worked)
         channel.on_message(GIVE_UP, self._give_up)
 
     @Service.task  # type: ignore[untyped-decorator]
-    async def _tick(self) -> None:
-        check_at = time.time() + WINDOW_SECONDS
+    async def _tick_for_ever(self) -> None:
         while not self.should_stop:
-            if time.time() >= check_at:
-                check_at += WINDOW_SECONDS
-                self.check()
-            for name, gate in self._gates.items():
-                gate.tick(time.time())
-                self._deliveries[name].dispatcher.pump()
+            self.tick(time.time())
             await self.sleep(EVERY_SECONDS)
+
+    def tick(self, now: float) -> None:
+        """What is to be done now and then."""
+        if now >= self._check_at:
+            self._check_at = now + WINDOW_SECONDS
+            self.check()
+        for name, gate in self._gates.items():
+            gate.tick(now)
+            self._deliveries[name].dispatcher.pump()
+            self._tell_that_it_works(name, self._deliveries[name].dispatcher.worked_at)
+
+    def _tell_that_it_works(self, target: str, worked_at: float) -> None:
+        """Another worker may have a bad site only: without this it would take its failures for the target's."""
+        if worked_at > self._told_at.get(target, 0.0):
+            self._told_at[target] = worked_at
+            self._channel.say(WORKED, {"target": target, "at": worked_at})
 
     def check(self) -> None:
         """Show the accounting of each target; a command that is missing in it is an error."""
@@ -68,6 +85,19 @@ class TargetKeeper(Service):
         for partition in delivery.partitions:
             if partition.give_up(site.encode(), operator):
                 log("given_up_by_hand", target=delivery.target, site=site, by=operator)
+
+    def _heard_worked(self, _worker: str, content: dict[str, Any]) -> None:
+        match content:
+            case {"target": str(target), "at": float(at)} if target in self._gates:
+                moment = min(at, time.time())
+                self._told_at[target] = max(self._told_at.get(target, 0.0), moment)
+                self._deliveries[target].dispatcher.heard_that_it_worked(moment)
+                self._gates[target].breaker.worked(moment)
+
+    def _heard_too_many(self, _worker: str, content: dict[str, Any]) -> None:
+        match content:
+            case {"target": str(target), "pause_seconds": float() | int() | None as pause} if target in self._gates:
+                self._gates[target].heard_too_many(pause, time.time())
 
     def _heard(self, _worker: str, content: dict[str, Any]) -> None:
         try:

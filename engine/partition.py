@@ -53,6 +53,8 @@ class Partition:
         self.source = source
         self.number = number
         self.next_offset = 0
+        self.first_unread = 0
+        """Offset behind the last record that a former owner can have read."""
         self.proven_at = float("-inf")
         """When, by `time.monotonic`, what last proved that the partition is ours began: the fence, or a commit."""
         self._store = store
@@ -110,7 +112,7 @@ class Partition:
         self._consumer.assign([self._at])
         self.next_offset = self._store.source_offset
         first = (await self._consumer.beginning_offsets([self._at]))[self._at]
-        end = (await self._consumer.end_offsets([self._at]))[self._at]
+        end = self.first_unread = (await self._consumer.end_offsets([self._at]))[self._at]
         lost = first - self.next_offset if self.next_offset <= end else 0
         if not first <= self.next_offset <= end:
             self.next_offset = first

@@ -89,14 +89,17 @@ class Pace:
             self._second = second
         self._seen[1] += 1
 
-    def too_many(self, now: float, retry_after_seconds: float | None) -> None:
-        """The target answered 429: half the pace, after the pause that it asks for."""
-        if retry_after_seconds:
-            self._paused_until = max(self._paused_until, now + min(retry_after_seconds, LONGEST_PAUSE_SECONDS))
+    def too_many(self, now: float, retry_after_seconds: float | None) -> bool:
+        """The target answered 429: half the pace, after the pause that it asks for. False if that was known."""
+        pause = min(retry_after_seconds or 0.0, LONGEST_PAUSE_SECONDS)
+        is_longer = now + pause > self._paused_until + ROUND_SECONDS and pause > 0
+        if pause:
+            self._paused_until = max(self._paused_until, now + pause)
         if now - self._slowed_at < ROUND_SECONDS:
-            return
+            return is_longer
         pace = self.calls_per_second(now) or self._observed()
         self._slow_to(now, pace / 2, max(pace, self._full if self._slowed is not None else 0.0))
+        return True
 
     def reopened(self, now: float) -> None:
         """An outage is over: begin gently."""

@@ -62,6 +62,13 @@ class SiteQueue(Generic[Content]):
         self.items.append(item)
         return superseded
 
+    def pop(self) -> Queued[Content]:
+        """Remove the one at the front: it has ended, and nothing newer can carry it any more."""
+        head = self.items.popleft()
+        if head.document is not None and self._newest.get((head.action, head.document)) is head:
+            del self._newest[head.action, head.document]
+        return head
+
     def take_superseded(self) -> list[Queued[Content]]:
         """Remove those at the front that need no call; what remains at the front, if anything, is to be sent."""
         taken = []

@@ -21,6 +21,7 @@ from sitehub.engine.batch import Headers, Message, Outcome, PartitionBatch
 from sitehub.engine.partition import Draining
 from sitehub.engine.source import Loop
 from sitehub.rules.audit import AuditRecord
+from sitehub.rules.breaker import Doubt
 from sitehub.rules.commands import Command
 from sitehub.rules.delivery import DeliveryRow
 from sitehub.rules.retry import RetryPolicy
@@ -72,6 +73,7 @@ class FakePartition:
         self.source = SimpleNamespace(topic="billing-commands")
         self.number = 4
         self.next_offset = records[0].offset if records else 0
+        self.first_unread = 1 << 40
         self.table: dict[bytes, bytes | None] = {}
         self.sends: dict[str, list[Message]] = defaultdict(list)
         self.commits = 0
@@ -175,14 +177,14 @@ class OpenGate:
 
     def __init__(self) -> None:
         self.left: list[Answer | None] = []
+        self.is_closed = True
 
-    def wait_seconds(self, _now: float) -> float:
+    def wait_seconds(self, now: float, doubt: Doubt) -> float:  # noqa: ARG002 -- as Gate
         return 0.0
 
-    def enter(self, _now: float) -> None:
-        pass
+    def enter(self, now: float, doubt: Doubt) -> None: ...
 
-    def leave(self, _permit: None, answer: Answer | None, _now: float) -> None:
+    def leave(self, permit: None, answer: Answer | None, now: float, doubt: Doubt) -> None:  # noqa: ARG002 -- as Gate
         self.left.append(answer)
 
 

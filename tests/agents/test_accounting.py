@@ -80,7 +80,7 @@ async def test_a_new_owner_goes_on_with_the_account(metrics: Metrics) -> None:
     async with running(delivery_loop(delivery(FakeTarget({"e1": [LATER]}), metrics)), first):
         await until(lambda: {("e3", "delivered"), ("e4", "delivered")} <= {*first.statuses()})
     assert first.next_offset == 1
-    second, told = FakePartition(), delivery(FakeTarget(), metrics)
+    second, told = FakePartition(), delivery(FakeTarget(), metrics, now=lambda: NOW_SECONDS + 301)
     second.table = first.table
     async with running(delivery_loop(told), second):
         await until(lambda: told.partitions)

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -285,7 +284,7 @@ async def test_what_ended_beyond_the_offset_before_a_restart_is_not_called_again
         await until(lambda: ("e3", "delivered") in before.statuses())
     after.table, target = before.table, FakeTarget()
 
-    async with running(loop(target, metrics), after):
+    async with running(loop(target, metrics, now=lambda: NOW_SECONDS + 301), after):
         await until(lambda: after.next_offset == 6)
 
     assert sorted(target.calls) == ["e1", "e4", "e5"]
@@ -468,8 +467,8 @@ async def test_a_call_whose_ownership_lapsed_before_its_bytes_were_written_is_ma
             return await super().call(one, repeated=repeated, may_send=may_send)
 
     held: list[str] = []
-    fresh = replace(record(1), timestamp=int(NOW_SECONDS * 1000))  # no former owner can have called for it
-    partition, target = FakePartition(fresh), Waking()
+    partition, target = FakePartition(record(1)), Waking()
+    partition.first_unread = 1  # no former owner can have called for it
     async with running(loop(target, metrics, lease_seconds=0.05), partition):
         await until(lambda: partition.statuses() == [("e1", "delivered")])
     assert len(held) == 2

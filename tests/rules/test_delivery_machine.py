@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from sitehub.rules.breaker import Breaker, BreakerPolicy, State
+from sitehub.rules.breaker import Breaker, BreakerPolicy, Permit, State
 from sitehub.rules.retry import LONGEST_PAUSE_SECONDS, RetryPolicy
 from sitehub.rules.site_queue import Queued, SiteQueue
 
@@ -28,7 +28,7 @@ class Site:
     queue: SiteQueue[int] = field(default_factory=SiteQueue)
     attempts: int = 0
     due: float = 0.0
-    permit: int | None = None
+    permit: Permit | None = None
     """Of the call in flight."""
 
 
@@ -116,7 +116,7 @@ class Delivery(RuleBasedStateMachine):
         permit, site.permit = site.permit, None
         before = self.breaker.state
         self.breaker.leave(permit, "down" if self.target == "down" else None, self.now)
-        self._note_breaker(before, is_of_this_state=permit == self._epoch_before(before))
+        self._note_breaker(before, is_of_this_state=permit.epoch == self._epoch_before(before))
         if self.target == "down":
             site.attempts += 1
             pause = RETRY.pause_seconds(site.attempts, chance, asked)
