@@ -180,8 +180,8 @@ class SiteDelivery:
         self._attempts, self._failing_since, self._may_have_arrived = 0, 0.0, False
         self._phase = Phase.IDLE
         if self.queue.items and not self.owner.is_closing:
-            self._offer()
-        return bool(self.queue.items)
+            self._offer()  # which may end the next one at once, without a call
+        return bool(self.queue.items) or self._phase is not Phase.IDLE
 
     def close(self) -> None:
         """Call no more."""
