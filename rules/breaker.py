@@ -163,7 +163,8 @@ class Breaker:
             return
         self._become(state, since, news.reason, prober)
         self._heard_at = now
-        self._probe_at = self._own_probe_at = news.probe_at or since + self._policy.recovery_timeout_seconds
+        self._own_probe_at = since + self._policy.recovery_timeout_seconds
+        self._probe_at = news.probe_at or self._own_probe_at
 
     @property
     def _in_flight(self) -> int:
