@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
@@ -12,6 +11,15 @@ from sitehub.settings.faults import ALLOWED
 from sitehub.settings.model import Block
 
 PLAIN = {int: "int_type", float: "float_type", str: "string_type", bool: "bool_type"}
+LIMITS = {
+    "gt": "greater_than",
+    "ge": "greater_than_equal",
+    "lt": "less_than",
+    "le": "less_than_equal",
+    "min_length": "string_too_short",
+    "pattern": "string_pattern_mismatch",
+}
+"""Attributes of pydantic's limits, and what a mistake against each is called."""
 
 
 def value_words(annotation: Any, limits: Iterable[Any], block_words: Callable[[type[Block]], str]) -> str:
@@ -26,7 +34,7 @@ def value_words(annotation: Any, limits: Iterable[Any], block_words: Callable[[t
     if kind in {Union, UnionType}:
         return " or ".join(words(part, limits) for part in parts if part is not NoneType)
     if kind is list:
-        filled = any(isinstance(limit, MinLen) for limit in limits)
+        filled = any(getattr(limit, "min_length", 0) for limit in limits)
         return f"{ALLOWED['too_short' if filled else 'list_type']}, each {words(parts[0])}"
     if kind is dict:
         return f"{ALLOWED['dict_type']}, each key {words(parts[0])}, each value {words(parts[1])}"
@@ -40,28 +48,19 @@ def _plain(annotation: Any, limits: list[Any]) -> str:
         return "any JSON value"
     if get_origin(annotation) is Literal:
         return f"one of {', '.join(f'`{choice}`' for choice in get_args(annotation))}"
-    told = [words for limit in limits for words in _limit_words(limit)]
+    told = [_limit_words(limit) for limit in limits]
     if annotation is str and told:
         return told[-1]
     return ", ".join([ALLOWED[PLAIN[annotation]], *told])
 
 
-def _limit_words(limit: Any) -> Iterator[str]:
-    match limit:
-        case Gt():
-            yield ALLOWED["greater_than"].format(gt=limit.gt)
-        case Ge():
-            yield ALLOWED["greater_than_equal"].format(ge=limit.ge)
-        case Lt():
-            yield ALLOWED["less_than"].format(lt=limit.lt)
-        case Le():
-            yield ALLOWED["less_than_equal"].format(le=limit.le)
-        case MinLen():
-            yield ALLOWED["string_too_short"]
-        case AfterValidator():
-            yield _refusal(limit.func)
-        case _ if pattern := getattr(limit, "pattern", None):
-            yield ALLOWED["string_pattern_mismatch"].format(pattern=f"`{pattern}`")
+def _limit_words(limit: Any) -> str:
+    if isinstance(limit, AfterValidator):
+        return _refusal(limit.func)
+    for name, kind in LIMITS.items():
+        if (value := getattr(limit, name, None)) is not None:
+            return ALLOWED[kind].format(**{name: f"`{value}`" if name == "pattern" else value})
+    raise TypeError(f"no words for the limit {limit}")
 
 
 def _refusal(check: Callable[..., Any]) -> str:

@@ -126,9 +126,11 @@ def test_types_and_ranges_are_told_in_words(annotation: Any, words: str) -> None
     assert value_words(annotation, (), str) == words
 
 
-def test_a_shape_that_can_not_say_what_it_allows_is_a_fault() -> None:
+def test_a_limit_that_can_not_be_told_is_a_fault_of_the_models() -> None:
     with pytest.raises(TypeError, match="does not say what it allows"):
         value_words(Annotated[str, AfterValidator(str.strip)], (), str)
+    with pytest.raises(TypeError, match="no words for the limit"):
+        value_words(Annotated[int, Field(multiple_of=2)], (), str)
 
 
 def test_what_is_written_by_hand_stays() -> None:
