@@ -62,7 +62,7 @@ lock: setup-dev ## write requirements/ anew from pyproject.toml
 reference: setup-dev ## write docs/configuration.md anew from the models in settings/
 	@$(BIN)/python -m sitehub.settings.reference docs/configuration.md
 
-BENCHMARKS := batch_sync throughput workers latency recovery takeover sites clients profile delivery call_latency read_model handler
+BENCHMARKS := batch_sync throughput workers latency recovery takeover sites clients profile delivery catch_up call_latency read_model handler
 
 bench: setup-dev ## the benchmarks, one after the other; most of an hour
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m sitehub.bench.$$name; done
