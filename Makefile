@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-fast chaos lint format lock bench clean
+.PHONY: help setup setup-dev run test test-fast chaos lint format lock reference bench clean
 
 help: ## what each target does
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -59,7 +59,10 @@ lock: setup-dev ## write requirements/ anew from pyproject.toml
 	@for set in build uv; do \
 	  $(BIN)/uv pip compile requirements/$$set.in --universal --python-version 3.11 --generate-hashes --no-header --quiet --output-file requirements/$$set.txt >/dev/null; done
 
-BENCHMARKS := batch_sync throughput workers latency recovery takeover sites clients profile delivery call_latency read_model handler
+reference: setup-dev ## write docs/configuration.md anew from the models in settings/
+	@$(BIN)/python -m sitehub.settings.reference docs/configuration.md
+
+BENCHMARKS := batch_sync throughput workers latency recovery takeover sites clients profile delivery catch_up call_latency read_model handler
 
 bench: setup-dev ## the benchmarks, one after the other; most of an hour
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m sitehub.bench.$$name; done

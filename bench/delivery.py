@@ -1,7 +1,4 @@
-"""Commands to HTTP calls, one worker on one core, beside a raw aiohttp loop and Apache Camel; the sink on the other.
-
-With --catch-up: updates that queued up behind an open breaker; one call a site must be made of them.
-"""
+"""Commands to HTTP calls, one worker on one core, beside a raw aiohttp loop and Apache Camel; the sink on the other."""
 
 import argparse
 import json
@@ -19,7 +16,6 @@ from sitehub.bench.hub_stage import (
     POLL_SECONDS,
     count,
     environment,
-    get,
     produce,
     produce_bodies,
     sink,
@@ -30,11 +26,6 @@ from sitehub.bench.java import command as java_peer
 from sitehub.bench.stage import HERE, broker, median, table
 from sitehub.bench.watch import cpu_seconds
 from sitehub.bench.workload import write_result
-
-QUEUE_SECONDS = 20
-"""In which all updates are read and coalesced behind the open breaker."""
-SETTLE_SECONDS = 3
-"""In which a call too many would come."""
 
 
 def measure(process: psutil.Process, base: str, first: int, calls: int) -> dict[str, float]:
@@ -92,24 +83,6 @@ def delivery(kafka: Any, folder: Path, base: str, calls: int) -> dict[str, float
         return measure(process, base, first, calls)
 
 
-def catch_up(kafka: Any, folder: Path, base: str, updates: int, sites: int) -> dict[str, float]:
-    """The target fails while updates queue up, then it works: the calls that were made, and the time they took."""
-    first = count(base)
-    get(f"{base}/_down")
-    with worker(folder, environment(folder, kafka.bootstrap, base, "hub")) as process:
-        produce(kafka.bootstrap, updates, sites)
-        time.sleep(QUEUE_SECONDS)
-        rss_mb = process.memory_info().rss / 1e6
-        get(f"{base}/_up")
-        began = time.perf_counter()
-        while count(base) - first < sites:
-            time.sleep(POLL_SECONDS)
-        seconds = time.perf_counter() - began
-        time.sleep(SETTLE_SECONDS)
-        rss_mb = max(rss_mb, process.memory_info().rss / 1e6)
-    return {"seconds": seconds, "calls": count(base) - first, "sites": sites, "rss_mb": rss_mb}
-
-
 def ratio(results: dict[str, list[dict[str, float]]], peer: str, what: str) -> float:
     """Ours to the peer's, median of the rounds."""
     return statistics.median(
@@ -122,11 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--catch-up", action="store_true", help="measure the end of an outage instead")
     options = parser.parse_args()
-    if options.catch_up:
-        catch_ups(options.rounds)
-        return
     results: dict[str, list[dict[str, float]]] = {"sitehub": [], "raw aiohttp": [], "Apache Camel": []}
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory() as name, broker(Path(name)) as kafka, sink(Path(name)) as base:
@@ -140,17 +109,6 @@ def main() -> None:
     if results["Apache Camel"]:
         print(f"{ratio(results, 'Apache Camel', 'calls_per_cpu_second'):.2f} of the calls a CPU second of Apache Camel")
     print(json.dumps({"written": str(write_result("delivery", results))}))
-
-
-def catch_ups(rounds: int) -> None:
-    """The end of an outage, as often as there are rounds, each on a broker of its own."""
-    found: list[dict[str, float]] = []
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as name, broker(Path(name)) as kafka, sink(Path(name)) as base:
-            found.append(catch_up(kafka, Path(name), base, 200_000, 20_000))
-        print(found[-1], flush=True)
-    print(table([{head: statistics.median(row[head] for row in found) for head in found[0]}]))
-    print(json.dumps({"written": str(write_result("catch_up", {"rounds": found}))}))
 
 
 if __name__ == "__main__":

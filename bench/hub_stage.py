@@ -23,6 +23,7 @@ from sitehub.rules.commands import Command
 
 CONFIG = HERE.parent / "config"
 POLL_SECONDS = 0.02
+PRODUCER = {"linger.ms": 20, "queue.buffering.max.messages": 500_000}
 
 
 @contextmanager
@@ -62,25 +63,44 @@ def count(base: str) -> int:
     return int(get(f"{base}/_count"))
 
 
+def event_id(number: int) -> str:
+    """Of the event that a command stands for; they sort as their numbers do."""
+    return f"event-{number:08d}"
+
+
 def command(number: int, site: int) -> Command:
     """A full-document PUT."""
-    event_id = f"event-{number:08d}"
+    event = event_id(number)
     body = {
         "customer_name": f"Garage {number}",
         "billing_address": {"street": "1 Main Street", "city": "Denver", "state": "CO", "postal_code": "80202"},
     }
     return Command(
-        f"{event_id}:update_billing_customer", "billing", "update_billing_customer", f"site-{site:06d}", "PUT",
-        f"/customers/site-{site:06d}", body, event_id, "2026-11-24T01:00:00Z", "bench", "events", site % PARTITIONS,
+        f"{event}:update_billing_customer", "billing", "update_billing_customer", f"site-{site:06d}", "PUT",
+        f"/customers/site-{site:06d}", body, event, "2026-11-24T01:00:00Z", "bench", "events", site % PARTITIONS,
         number,
     )  # fmt: skip
 
 
-def produce(bootstrap: str, commands: int, sites: int) -> None:
-    """Fill `billing-commands`."""
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 500_000})
-    for number in range(commands):
-        one = command(number, number % sites)
+def produce(bootstrap: str, commands: int, sites: int, start: int = 0) -> None:
+    """Fill `billing-commands`: about so many sites in turn; commands and sites are numbered from `start`."""
+    producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER})
+    _send(producer, commands, sites, start)
+    producer.flush()
+
+
+def produce_at_once(bootstrap: str, commands: int) -> None:
+    """A command about each of as many sites, in one transaction: its readers get all of them when it is over."""
+    producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER, "transactional.id": "bench-commands"})
+    producer.init_transactions()
+    producer.begin_transaction()
+    _send(producer, commands, commands, 0)
+    producer.commit_transaction()
+
+
+def _send(producer: Producer, commands: int, sites: int, start: int) -> None:
+    for place in range(commands):
+        one = command(start + place, start + place % sites)
         producer.produce(
             "billing-commands",
             encode_command(one),
@@ -89,13 +109,12 @@ def produce(bootstrap: str, commands: int, sites: int) -> None:
             partition=one.source_partition,
         )
         producer.poll(0)
-    producer.flush()
 
 
 def produce_bodies(bootstrap: str, topic: str, commands: int) -> None:
     """The same for a peer: the document is the value, the path and the key are headers."""
     create_topics(bootstrap, topic)
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 500_000})
+    producer = Producer({"bootstrap.servers": bootstrap, **PRODUCER})
     for number in range(commands):
         one = command(number, number)
         headers = [("path", one.path.encode()), ("command_id", one.command_id.encode())]
