@@ -28,6 +28,8 @@ class Unavailable:
     retry_after_seconds: float | None = None
     counts: bool = True
     """Whether it is a failure of its own: of many calls that wait for one token that can't be had, one is."""
+    may_have_arrived: bool = True
+    """Whether the target may have acted on it: not if nothing was sent, or if its status says that it did not."""
 
 
 Answer = Delivered | Refused | Unavailable
