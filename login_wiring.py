@@ -65,7 +65,7 @@ def _extra(settings: Settings, block: Integration, target: str) -> Fixed | str:
     """Configured headers and parameters, or why they can't be had."""
     spelt = _spellings(block)
     parts: dict[str, dict[str, Secret]] = {"headers": {}, "query": {}}
-    shown = set[str]()
+    shown, hidden = set[str](), set[str]()
     for part, given in (("headers", block.headers), ("query", block.query)):
         for written, text in given.items():
             name = spelt.get(written.lower(), written) if part == "headers" else written
@@ -75,9 +75,8 @@ def _extra(settings: Settings, block: Integration, target: str) -> Fixed | str:
             if (get := settings.live_secret(*path)) is None:
                 return _missing(path)
             parts[part][name] = get
-            if not _is_secret(path, text):
-                shown.add(name)
-    return Fixed(parts["headers"], parts["query"], shown=frozenset(shown))
+            (hidden if _is_secret(path, text) else shown).add(name)
+    return Fixed(parts["headers"], parts["query"], shown=frozenset(shown - hidden))
 
 
 @dataclass(slots=True)

@@ -53,7 +53,8 @@ class ClientCredentials:
         """
         address = urlsplit(token_endpoint)
         self._pool = Pool(f"{address.scheme}://{address.netloc}", context, kept_bytes=TOKEN_BYTES)
-        self._path = f"{address.path}?{address.query}" if address.query else address.path
+        path = address.path or "/"
+        self._path = f"{path}?{address.query}" if address.query else path
         self._hidden_query = [address.query, *(value for _, value in parse_qsl(address.query))]
         self._hidden = hidden
         self._client = client

@@ -141,7 +141,8 @@ class Target:
         settings, credentials = self.settings, self.settings.credentials
         proof = credentials.at_hand(call.body, time.time())
         if proof is None:
-            proof = await credentials.prove(call.body, time.time(), call.deadline - time.monotonic())
+            left = max(0.0, call.deadline - time.monotonic())
+            proof = await credentials.prove(call.body, time.time(), left)
         call.proofs.append(proof)
         parameters = {**settings.query, **proof.query}
         path = _with_query(call.path, parameters) if parameters else call.path

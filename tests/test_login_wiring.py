@@ -253,3 +253,10 @@ async def test_a_calls_own_headers_may_be_changed_in_any_case_and_parameters_bes
     assert await refused(settings, f"western text/plain quick-one {HUSH}") == Refused(
         422, '{"why":"western text/plain quick-one ***"}'
     )
+
+
+async def test_a_parameter_is_a_secret_though_a_header_of_its_name_is_none(tmp_path: Path) -> None:
+    environ = {**KEY, f"{VARIABLE}QUERY__PLACE": "hush-place"}
+    settings = billing(tmp_path, environ, headers={"place": "seen"}, query={"place": "[encrypted_place]"})
+
+    assert await refused(settings, "hush-place") == Refused(422, '{"why":"***"}')

@@ -145,6 +145,19 @@ async def test_a_token_server_that_hangs_is_one_failure_and_not_64(timeout_secon
     assert (len(told), sum(one.counts for one in told), len(login.calls), server.calls) == (64, 1, 1, [])
 
 
+async def test_each_refresh_that_fails_counts_anew() -> None:
+    now, tokens = 0.0, TokenServer()
+    tokens.is_down = True
+    async with serving(tokens) as login:
+        credentials = oauth(login.url, lambda: now)
+        counted = 0
+        for _ in range(3):
+            answers = await call("http://127.0.0.1:9", credentials, times=8)
+            counted += sum(isinstance(one, Unavailable) and one.counts for one in answers)
+            now += PAUSE_SECONDS
+    assert (counted, len(tokens.forms)) == (3, 3)
+
+
 async def test_a_refresh_that_failed_while_nobody_waited_counts_once_it_is_missed() -> None:
     now, tokens = 0.0, TokenServer(life_seconds=100)
     async with serving(tokens) as login, serving(answering(http(200))) as server:
@@ -283,14 +296,22 @@ async def test_a_long_token_is_read() -> None:
     assert server.calls[0].headers["Authorization"] == f"Bearer {document['access_token']}"
 
 
-@pytest.mark.parametrize("address", ["/token?tenant=seven%20of&nine=9", "/token/", ""])
-async def test_a_token_is_asked_for_at_the_address_to_the_letter(address: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("/token?tenant=seven%20of&nine=9", "/token?tenant=seven%20of&nine=9"),
+        ("/token/", "/token/"),
+        ("?tenant=7", "/?tenant=7"),
+        ("", "/"),
+    ],
+)
+async def test_a_token_is_asked_for_at_the_address_to_the_letter(address: str, asked: str) -> None:
     async with serving(answering(http(200, {"access_token": "t"}))) as login:
         client = Client(constant("hub"), constant())
         credentials = ClientCredentials(f"{login.url}{address}", client, {}, 5.0)
         await credentials.prove(b"", 0)
         await credentials.close()
-    assert login.calls[0].head.split(" ")[1] == (address or "/")
+    assert login.calls[0].head.split(" ")[1] == asked
 
 
 async def test_what_the_token_endpoints_address_holds_is_not_shown() -> None:
