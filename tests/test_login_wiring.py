@@ -198,12 +198,12 @@ def test_a_placeholder_that_nothing_stands_for_turns_the_target_off(
 async def test_the_environment_may_give_the_token_endpoint_whose_query_is_a_secret(tmp_path: Path) -> None:
     async with serving(answering(http(500))) as server:
         login = {**OAUTH2, "token_endpoint": "https://login.example.com/token?***"}
-        environ = {**OF_OAUTH2, f"{LOGIN}TOKEN_ENDPOINT": f"{server.url}/token?key={HUSH}"}
+        environ = {**OF_OAUTH2, f"{LOGIN}TOKEN_ENDPOINT": f"{server.url}/token?key=quiet%20please"}
         settings = billing(tmp_path, environ, authentication=login)
         with pytest.raises(CredentialsError, match="HTTP 500"):
             await settings.credentials.prove(b"", 0)
-    assert server.calls[0].head.startswith(f"POST /token?key={HUSH} ")
-    assert mask(HUSH, settings.credentials.secrets()) == "***"
+    assert server.calls[0].head.startswith("POST /token?key=quiet%20please ")
+    assert mask("<quiet please>", settings.credentials.secrets()) == "<***>"
 
 
 def test_a_token_endpoint_of_the_environment_that_is_none_turns_the_target_off(tmp_path: Path) -> None:

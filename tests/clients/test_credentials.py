@@ -323,6 +323,11 @@ async def test_what_the_token_endpoints_address_holds_is_not_shown() -> None:
     assert "hush" not in answer.error + repr(credentials)
 
 
+async def test_the_clients_secret_is_masked_in_answers() -> None:
+    async with serving(TokenServer()) as login, serving(answering(http(422, {"message": SECRET}))) as server:
+        assert await call(server.url, oauth(login.url)) == [Refused(422, '{"message":"***"}')]
+
+
 async def test_a_token_that_was_refused_is_masked_in_the_answer() -> None:
     async def refuse(call: Call) -> None:
         await answering(http(401, {"message": f"what is {call.headers['Authorization']}?"}))(call)
