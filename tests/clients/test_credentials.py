@@ -323,6 +323,14 @@ async def test_what_the_token_endpoints_address_holds_is_not_shown() -> None:
     assert "hush" not in answer.error + repr(credentials)
 
 
+def test_a_logins_name_makes_a_secret_of_what_stands_beside_it_under_the_same() -> None:
+    beside = Fixed(query={"place": constant("seen")}, shown=frozenset({"place"}))
+    proof = Beside(Fixed({"place": constant()}), beside).at_hand(b"", 0)
+
+    assert proof is not None
+    assert SECRET in {*proof.secrets()}
+
+
 async def test_the_clients_secret_is_masked_in_answers() -> None:
     async with serving(TokenServer()) as login, serving(answering(http(422, {"message": SECRET}))) as server:
         assert await call(server.url, oauth(login.url)) == [Refused(422, '{"message":"***"}')]
