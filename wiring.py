@@ -12,24 +12,21 @@ from sitehub.agents.gate import Changed, Share, TargetGate
 from sitehub.agents.hub_channel import HubChannel
 from sitehub.agents.sites import RulesInForce, SiteHandler
 from sitehub.agents.target_delivery import Delivery
-from sitehub.clients.credentials import Beside, Credentials, Fixed, Secret, Signed, basic, bearer
-from sitehub.clients.oauth import Client, ClientCredentials
 from sitehub.clients.target import Target, TargetSettings
-from sitehub.clients.tls import TlsFiles
 from sitehub.codecs.avro_events import AvroDecoder, read_folder
 from sitehub.codecs.events import EventDecoder
 from sitehub.codecs.schemas import shipped_schemas
 from sitehub.engine.observer import Observer, State
 from sitehub.engine.partition import TopicPartition
+from sitehub.login_wiring import credentials_of, rendered, rendered_headers, tls_files
 from sitehub.rules.audit import Masks
 from sitehub.rules.breaker import Breaker, BreakerPolicy
 from sitehub.rules.mapping import Mapping, MappingEntry
 from sitehub.rules.pace import Pace
 from sitehub.rules.retry import RetryPolicy, StatusRules
 from sitehub.rules.sync import SyncRule, SyncRules
-from sitehub.rules.templates import placeholders
 from sitehub.settings import ConfigurationError, Integration, Mistake, Settings
-from sitehub.settings.secrets import is_placeholder, is_secret_place, variable
+from sitehub.settings.secrets import variable
 from sitehub.settings.transformations import transformations
 from sitehub.telemetry.metrics import Metrics
 from sitehub.topics.declared import dead_letters_of, names_of
@@ -86,7 +83,7 @@ def sync_rules(settings: Settings) -> SyncRules:
             rule.data_template,
             rule.condition,
             rule.target,
-            {_named(name): text for name, text in rendered(configuration.integrations[rule.target].headers).items()},
+            rendered_headers(configuration.integrations[rule.target]),
             rendered(configuration.integrations[rule.target].query),
         )
         for rule in configuration.realtime_sync_rules
@@ -145,99 +142,26 @@ def _avro_decoder(settings: Settings) -> AvroDecoder | None:
 
 def target_settings(settings: Settings, name: str) -> TargetSettings | str:
     """How to call a target, or why that can't be done."""
-    block, path = settings.configuration.integrations[name], f"{name}_integration"
-    credentials = _credentials(settings, block, f"{path}.authentication")
+    block, credentials = settings.configuration.integrations[name], credentials_of(settings, name)
     if isinstance(credentials, str):
-        return f"the secret of {credentials} is missing"
-    extra = _extra(settings, block, path)
-    if isinstance(extra, str):
-        return f"the secret of {extra} is missing"
+        return credentials
     return TargetSettings(
         name,
         block.api_endpoint,
         {},
         block.timeout / 1000,
         block.max_in_flight,
-        Beside(credentials, extra) if extra.headers or extra.query else credentials,
+        credentials,
         StatusRules(
             frozenset(block.success_on),
             frozenset(block.retry_on),
             frozenset(block.reject_on),
             frozenset(block.renew_on),
         ),
-        tls=_tls(block),
+        tls=tls_files(block),
         errors_in_body=block.authentication.type == "token",
         masked_fields=frozenset(block.masked_fields),
     )
-
-
-def _tls(block: Integration, *, believes_system: bool = False) -> TlsFiles:
-    return TlsFiles(block.tls.ca_file, block.tls.cert_file, block.tls.key_file, believes_system)
-
-
-def _extra(settings: Settings, block: Integration, path: str) -> Fixed | str:
-    """Configured headers and parameters, or the path of the secret that is missing."""
-    parts: dict[str, dict[str, Secret]] = {"headers": {}, "query": {}}
-    shown = set[str]()
-    for part, given in (("headers", block.headers), ("query", block.query)):
-        for name, written in given.items():
-            if name in rendered(given):
-                continue  # it comes with each command
-            if (value := settings.live_secret(path, part, name)) is None:
-                return f"{path}.{part}.{name}"
-            parts[part][_named(name) if part == "headers" else name] = value
-            if not is_secret_place((path, part, name)) and not is_placeholder(written):
-                shown.add(name)
-    return Fixed(parts["headers"], parts["query"], shown=frozenset(shown))
-
-
-def rendered(given: dict[str, str]) -> dict[str, str]:
-    """Those headers or parameters that are templates."""
-    return {name: text for name, text in given.items() if any(placeholders(text))}
-
-
-def _named(header: str) -> str:
-    return FIELDS_OF_CALLS.get(header.lower(), header)
-
-
-FIELDS_OF_CALLS = {name.lower(): name for name in ("Accept", "Content-Type", "User-Agent")}
-"""Headers that each call has, and that a target's configuration may change."""
-
-
-SECRET_OF = {
-    "api_key": "api_key",
-    "oauth2": "client_secret",
-    "basic": "password",
-    "hmac": "secret",
-    "bearer": "token",
-    "token": "token",
-}
-"""The secret of each type of authentication that has one."""
-
-
-def _credentials(settings: Settings, block: Integration, path: str) -> Credentials | str:
-    """A target's, or the path of the secret that is missing."""
-    login = block.authentication
-    if login.type == "none":
-        return Fixed()
-    key = SECRET_OF[login.type]
-    secret = settings.live_secret(path, key)
-    if secret is None:
-        return f"{path}.{key}"
-    if login.type == "oauth2":
-        asked = {"scope": login.scope, "audience": login.audience, **login.token_parameters}
-        client = Client(settings.secret(path, "client_id") or "", secret)
-        parameters = {name: value for name, value in asked.items() if value is not None}
-        context = _tls(block, believes_system=True).context
-        return ClientCredentials(login.token_endpoint or "", client, parameters, block.timeout / 1000, context=context)
-    made: dict[str, Credentials] = {
-        "api_key": Fixed({login.header_name: secret}),
-        "bearer": Fixed({"Authorization": bearer(secret)}),
-        "basic": Fixed({"Authorization": basic(login.username or "", secret)}, hidden=(secret,)),
-        "hmac": Signed(secret),
-        "token": Fixed(query={"token": secret}),
-    }
-    return made[login.type]
 
 
 def retry_policy(block: Integration) -> RetryPolicy:

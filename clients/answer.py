@@ -29,7 +29,7 @@ class Unavailable:
     counts: bool = True
     """Whether it is a failure of its own: of many calls that wait for one token that can't be had, one is."""
     may_have_arrived: bool = True
-    """Whether the target may have done what it was asked for."""
+    """Whether the target may have acted on it: not if nothing was sent, or if its status says that it did not."""
 
 
 Answer = Delivered | Refused | Unavailable

@@ -1,9 +1,11 @@
 """How a call proves who makes it."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable
+from binascii import Error as Base64Error
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,6 +15,7 @@ Secret = Callable[[], str]
 """Gives the secret as it is now: files may change while a worker runs."""
 
 SIGNATURE_HEADER = "X-Sitehub-Signature"
+BASIC = "Basic"
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -20,6 +23,25 @@ class Proof(msgspec.Struct, frozen=True):
 
     headers: dict[str, str] = {}
     query: dict[str, str] = {}
+    shown: frozenset[str] = frozenset()
+    """Names whose values are no secrets."""
+
+    def secrets(self) -> Iterator[str]:
+        """What of it must not be shown: renewed or rotated meanwhile, its credentials don't know it any more."""
+        for name, value in (*self.headers.items(), *self.query.items()):
+            if name not in self.shown:
+                yield from _secret_parts(value)
+
+
+def _secret_parts(value: str) -> Iterator[str]:
+    """The value, what stands behind its scheme, and the password within."""
+    yield value
+    scheme, _, rest = value.rpartition(" ")
+    if scheme:
+        yield rest
+    if scheme == BASIC:
+        with contextlib.suppress(Base64Error, UnicodeDecodeError):
+            yield base64.b64decode(rest).decode().partition(":")[2]
 
 
 class CredentialsError(Exception):
@@ -38,12 +60,12 @@ class Credentials(Protocol):
         """For one call with `body` at `now`, in seconds since 1970; None if it has to be waited for."""
         ...
 
-    async def prove(self, body: bytes, now: float) -> Proof:
-        """The same, waited for if it must be; raises CredentialsError."""
+    async def prove(self, body: bytes, now: float, timeout_seconds: float | None = None) -> Proof:
+        """The same, waited for if it must be, at most so long; raises CredentialsError."""
         ...
 
-    def refused(self, proof: Proof) -> None:
-        """The target does not take `proof`, though it may have been right before."""
+    def refused(self, proof: Proof) -> bool:
+        """Told that the target does not take `proof`, though it may once have; whether another can be had at once."""
         ...
 
     def secrets(self) -> Iterable[str]:
@@ -64,26 +86,25 @@ class Fixed:
     hidden: tuple[Secret, ...] = ()
     """What those are made of, if it must not be shown either."""
     shown: frozenset[str] = frozenset()
-    """Names whose values are no secrets."""
+    """As in Proof."""
 
     def at_hand(self, body: bytes, now: float) -> Proof:  # noqa: ARG002 -- as Credentials
         """The same for each call, until a file changes."""
-        return Proof({name: get() for name, get in self.headers.items()}, {n: get() for n, get in self.query.items()})
+        headers = {name: get() for name, get in self.headers.items()}
+        return Proof(headers, {name: get() for name, get in self.query.items()}, self.shown)
 
-    async def prove(self, body: bytes, now: float) -> Proof:
+    async def prove(self, body: bytes, now: float, timeout_seconds: float | None = None) -> Proof:  # noqa: ARG002
         """Always at hand."""
         return self.at_hand(body, now)
 
-    def refused(self, proof: Proof) -> None:
-        """Nothing can be renewed but what stands in files, which is read anew anyway."""
+    def refused(self, proof: Proof) -> bool:
+        """Only what stands in files can have become another."""
+        present = self.at_hand(b"", 0)
+        return not (present.headers.items() <= proof.headers.items() and present.query.items() <= proof.query.items())
 
     def secrets(self) -> Iterable[str]:
-        """The values; a bearer token and a password without what stands before them, too."""
-        for name, get in (*self.headers.items(), *self.query.items()):
-            if name not in self.shown:
-                value = get()
-                yield value
-                yield value.rpartition(" ")[2]
+        """The values, and what they are made of."""
+        yield from self.at_hand(b"", 0).secrets()
         for get in self.hidden:
             yield get()
 
@@ -103,17 +124,18 @@ class Beside:
         login = self.login.at_hand(body, now)
         return None if login is None else self._both(login, body, now)
 
-    async def prove(self, body: bytes, now: float) -> Proof:
+    async def prove(self, body: bytes, now: float, timeout_seconds: float | None = None) -> Proof:
         """Both."""
-        return self._both(await self.login.prove(body, now), body, now)
+        return self._both(await self.login.prove(body, now, timeout_seconds), body, now)
 
     def _both(self, login: Proof, body: bytes, now: float) -> Proof:
         extra = self.extra.at_hand(body, now)
-        return Proof({**extra.headers, **login.headers}, {**extra.query, **login.query})
+        shown = extra.shown.difference(login.headers, login.query)
+        return Proof({**extra.headers, **login.headers}, {**extra.query, **login.query}, shown)
 
-    def refused(self, proof: Proof) -> None:
-        """It is the login that is refused."""
-        self.login.refused(proof)
+    def refused(self, proof: Proof) -> bool:
+        """A key may stand in either."""
+        return any([self.login.refused(proof), self.extra.refused(proof)])
 
     def secrets(self) -> Iterable[str]:
         """Of both."""
@@ -125,9 +147,9 @@ class Beside:
         await self.login.close()
 
 
-def basic(username: str, password: Secret) -> Secret:
+def basic(username: Secret, password: Secret) -> Secret:
     """Value of the Authorization header of RFC 7617."""
-    return lambda: "Basic " + base64.b64encode(f"{username}:{password()}".encode()).decode()
+    return lambda: f"{BASIC} " + base64.b64encode(f"{username()}:{password()}".encode()).decode()
 
 
 def bearer(token: Secret) -> Secret:
@@ -150,12 +172,13 @@ class Signed:
         digest = hmac.new(self.secret().encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
         return Proof({SIGNATURE_HEADER: f"t={stamp},v1={digest}"})
 
-    async def prove(self, body: bytes, now: float) -> Proof:
+    async def prove(self, body: bytes, now: float, timeout_seconds: float | None = None) -> Proof:  # noqa: ARG002
         """Always at hand."""
         return self.at_hand(body, now)
 
-    def refused(self, proof: Proof) -> None:
-        """Nothing can be renewed but what stands in a file, which is read anew anyway."""
+    def refused(self, proof: Proof) -> bool:  # noqa: ARG002 -- as Credentials
+        """A signature does not tell which key it is of: the next attempt signs with what the file has then."""
+        return False
 
     def secrets(self) -> Iterable[str]:
         """The key."""

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httptools
 
 KEPT_BYTES = 2_048
-"""Of an answer's body."""
+"""Of an answer's body, unless a pool is told otherwise."""
 LARGEST_HEAD_BYTES = 64 << 10
 """Of an answer's headers."""
 LARGEST_BYTES = 1 << 20
@@ -62,8 +62,17 @@ class Response:
 class Pool:
     """Connections to one origin; use it within one event loop, and close it."""
 
-    def __init__(self, base: str, context: Callable[[], ssl.SSLContext | None] = lambda: None) -> None:
-        """`base` is `http://host:port` or `https://…`, with a path or without; `context` is asked at each connect."""
+    def __init__(
+        self,
+        base: str,
+        context: Callable[[], ssl.SSLContext | None] = lambda: None,
+        *,
+        kept_bytes: int = KEPT_BYTES,
+    ) -> None:
+        """`base` is `http://host:port` or `https://…`, with a path or without; `context` is asked at each connect.
+
+        Of each body the first `kept_bytes` are kept.
+        """
         parts = urlsplit(base)
         if parts.scheme not in {"http", "https"} or parts.hostname is None:
             raise ValueError(f"{base} is no address of HTTP")
@@ -73,6 +82,7 @@ class Pool:
         self._path = parts.path.rstrip("/")
         self._authority = parts.netloc.rpartition("@")[2].encode("idna" if not parts.netloc.isascii() else "ascii")
         self._context = context
+        self._kept_bytes = kept_bytes
         self._default: ssl.SSLContext | None = None
         self._idle: deque[_Connection] = deque()
 
@@ -111,7 +121,8 @@ class Pool:
     def _message(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
         line = f"{self._path}{target}".encode()
         if UNFIT.search(line):
-            raise HttpError(f"the path {target!r} holds characters that must be percent-encoded")
+            path, _, _ = target.partition("?")  # what follows may be a token
+            raise HttpError(f"the path {path!r} or its query holds characters that must be percent-encoded")
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
         if fields.count(b"\n") + fields.count(b"\r") != 2 * len(headers):
             raise HttpError("a header's value holds an end of line")
@@ -157,16 +168,18 @@ class Pool:
     async def _connect(self) -> "_Connection":
         loop = asyncio.get_running_loop()
         context = self._tls() if self._is_tls else None
-        _, connection = await loop.create_connection(_Connection, self._host, self._port, ssl=context)
+        connection = _Connection(self._kept_bytes)
+        await loop.create_connection(lambda: connection, self._host, self._port, ssl=context)
         return connection
 
 
 class _Connection(asyncio.Protocol):
     """One exchange after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_bytes: int) -> None:
         self.used_at = 0.0
         self.is_reusable = False
+        self._kept_bytes = kept_bytes
         self._loop = asyncio.get_running_loop()
         self._transport: Any = None
         self._answer: asyncio.Future[Response] | None = None
@@ -242,8 +255,8 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, chunk: bytes) -> None:
         """Called by the parser."""
-        if self._size < KEPT_BYTES:
-            self._body.append(chunk[: KEPT_BYTES - self._size])
+        if self._size < self._kept_bytes:
+            self._body.append(chunk[: self._kept_bytes - self._size])
         self._size += len(chunk)
         if self._size > LARGEST_BYTES and self._answer is not None:
             self._finish()

@@ -3,15 +3,15 @@
 import asyncio
 import ssl
 import time
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import orjson
 
 from sitehub.clients.credentials import CredentialsError, Proof, Secret
 from sitehub.clients.http1 import HttpError, Pool
+from sitehub.clients.masks import mask
 
 LIFE_SECONDS = 300.0
 """Of a token whose answer does not say how long it lives."""
@@ -19,6 +19,8 @@ FRESH_SHARE = 0.8
 """Of its life; then it is renewed while it still works."""
 PAUSE_SECONDS = 1.0
 """After a failure nobody asks again for so long."""
+TOKEN_BYTES = 64 << 10
+"""Of an answer: tokens that carry claims are long."""
 OK = 200
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json", "User-Agent": "sitehub"}
 
@@ -27,7 +29,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "applicat
 class Client:
     """The hub, as the authorization server knows it."""
 
-    id: str
+    id: Secret
     secret: Secret
 
 
@@ -38,14 +40,23 @@ class ClientCredentials:
         self,
         token_endpoint: str,
         client: Client,
-        parameters: Mapping[str, str],
+        parameters: Mapping[str, Secret],
         timeout_seconds: float,
         *,
+        hidden: tuple[Secret, ...] = (),
         clock: Callable[[], float] = time.monotonic,
         context: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
-        """`parameters` are sent beside the grant: scope, audience, whatever the server wants."""
-        self._pool = Pool(token_endpoint, context)
+        """`parameters` are sent beside the grant: scope, audience, whatever the server wants.
+
+        Those that must not be shown are `hidden` too; so is whatever the query of `token_endpoint` holds.
+        """
+        address = urlsplit(token_endpoint)
+        self._pool = Pool(f"{address.scheme}://{address.netloc}", context, kept_bytes=TOKEN_BYTES)
+        path = address.path or "/"
+        self._path = f"{path}?{address.query}" if address.query else path
+        self._hidden_query = [address.query, *(value for _, value in parse_qsl(address.query))]
+        self._hidden = hidden
         self._client = client
         self._parameters = dict(parameters)
         self._timeout_seconds = timeout_seconds
@@ -53,6 +64,7 @@ class ClientCredentials:
         self._token: str | None = None
         self._renew_at = self._ends_at = self._again_at = 0.0
         self._failure = ""
+        self._is_told = False
         self._refresh: asyncio.Task[str] | None = None
 
     def at_hand(self, body: bytes, now: float) -> Proof | None:  # noqa: ARG002 -- as Credentials
@@ -64,18 +76,22 @@ class ClientCredentials:
             self._begin()
         return _proof(self._token)
 
-    async def prove(self, body: bytes, now: float) -> Proof:
+    async def prove(self, body: bytes, now: float, timeout_seconds: float | None = None) -> Proof:
         """The token that lives; a call waits for a new one only if there is none."""
-        return self.at_hand(body, now) or _proof(await self._renewed(self._clock()))
+        return self.at_hand(body, now) or _proof(await self._renewed(self._clock(), timeout_seconds))
 
-    def refused(self, proof: Proof) -> None:
+    def refused(self, proof: Proof) -> bool:
         """Forget the token, unless it has been renewed since that proof was given."""
         if self._token is not None and proof.headers.items() >= _proof(self._token).headers.items():
             self._token = None
+        return True
 
     def secrets(self) -> Iterable[str]:
-        """The client's and the token."""
+        """The client's, what is hidden with it, and the token."""
         yield self._client.secret()
+        yield from self._hidden_query
+        for get in self._hidden:
+            yield get()
         if self._token is not None:
             yield self._token
 
@@ -86,16 +102,25 @@ class ClientCredentials:
             await asyncio.gather(self._refresh, return_exceptions=True)
         await self._pool.close()
 
-    async def _renewed(self, moment: float) -> str:
+    async def _renewed(self, moment: float, timeout_seconds: float | None) -> str:
         if self._refresh is None and moment < self._again_at:
-            raise CredentialsError(self._failure, is_repeated=True)
-        is_first = self._refresh is None
+            raise self._told(self._failure)
+        refresh = self._refresh or self._begin()
+        await asyncio.wait({refresh}, timeout=timeout_seconds)
+        if not refresh.done():
+            raise self._told(_failure(f"no answer within {timeout_seconds:.3g} s"))
         try:
-            return await asyncio.shield(self._refresh or self._begin())
+            return refresh.result()
         except CredentialsError as error:
-            raise CredentialsError(str(error), is_repeated=not is_first) from None
+            raise self._told(str(error)) from None
+
+    def _told(self, failure: str) -> CredentialsError:
+        """The failure of a refresh counts for the first call that hears of it, whichever that is."""
+        is_repeated, self._is_told = self._is_told, True
+        return CredentialsError(failure, is_repeated=is_repeated)
 
     def _begin(self) -> asyncio.Task[str]:
+        self._is_told = False
         self._refresh = asyncio.create_task(self._fetch())
         self._refresh.add_done_callback(self._ended)
         return self._refresh
@@ -111,18 +136,19 @@ class ClientCredentials:
     async def _fetch(self) -> str:
         form = {
             "grant_type": "client_credentials",
-            "client_id": self._client.id,
+            "client_id": self._client.id(),
             "client_secret": self._client.secret(),
-            **self._parameters,
+            **{name: get() for name, get in self._parameters.items()},
         }
+        body = urlencode(form).encode()
         began = self._clock()
         try:
-            response = await self._pool.request("POST", "", FORM, urlencode(form).encode(), self._timeout_seconds)
+            response = await self._pool.request("POST", self._path, FORM, body, self._timeout_seconds)
             answer = orjson.loads(response.body) if response.status == OK else None
         except TimeoutError:
             raise _failed(f"no answer within {self._timeout_seconds:g} s") from None
-        except (HttpError, OSError, ValueError, zlib.error) as error:
-            raise _failed(f"{type(error).__name__}: {error}") from None
+        except (HttpError, OSError, ValueError) as error:
+            raise _failed(mask(f"{type(error).__name__}: {error}", self.secrets())) from None
         if answer is None:
             raise _failed(f"HTTP {response.status}")
         token = answer.get("access_token") if isinstance(answer, dict) else None
@@ -138,5 +164,9 @@ def _proof(token: str) -> Proof:
     return Proof({"Authorization": f"Bearer {token}"})
 
 
+def _failure(why: str) -> str:
+    return f"the token endpoint gives no token: {why}"
+
+
 def _failed(why: str) -> CredentialsError:
-    return CredentialsError(f"the token endpoint gives no token: {why}", is_repeated=False)
+    return CredentialsError(_failure(why), is_repeated=False)

@@ -1,10 +1,7 @@
 """Calls to one target system over HTTP."""
 
-import asyncio
-import contextlib
 import re
 import time
-import zlib
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -13,24 +10,29 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
-from sitehub.clients.credentials import Credentials, CredentialsError, Fixed
-from sitehub.clients.http1 import KEPT_BYTES, HttpError, MaySend, Pool, Response, WithheldError, always
+from sitehub.clients.arcgis import meant_status
+from sitehub.clients.content import content
+from sitehub.clients.credentials import Credentials, CredentialsError, Fixed, Proof
+from sitehub.clients.http1 import (
+    KEPT_BYTES,
+    LARGEST_BYTES,
+    HttpError,
+    MaySend,
+    Pool,
+    Response,
+    WithheldError,
+    always,
+)
 from sitehub.clients.masks import mask
 from sitehub.clients.tls import TlsFiles
 from sitehub.rules.commands import Command
-from sitehub.rules.retry import SERVER_ERROR, StatusRules, Verdict, retry_after_seconds
+from sitehub.rules.retry import TOO_MANY_REQUESTS, StatusRules, Verdict, retry_after_seconds
 
 ANSWER_BYTES = KEPT_BYTES
 """Of an answer, enough to tell why."""
-WINDOWS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
-"""How zlib unpacks what a target packs unasked."""
 DEFAULT_STATUSES = StatusRules()
 NO_DOCUMENT = b"null"
 """What a rule without a template makes: the call has no body."""
-UNAUTHORIZED = 401
-REFUSED_TOKENS = frozenset({498, 499})
-"""ArcGIS: the token is invalid or expired, or there is none."""
-HTTP_ERRORS = range(400, 600)
 UNFIT_FOR_HEADERS = re.compile(r"[\x00-\x1f\x7f]|^ +| +$")
 """Characters that would end a header or get lost at its ends."""
 
@@ -52,7 +54,7 @@ class TargetSettings:
     """Parameters that each address carries."""
     tls: TlsFiles = field(default_factory=TlsFiles)
     errors_in_body: bool = False
-    """Whether an error may come with status 200, as `{"error": {"code": …}}` (ArcGIS REST)."""
+    """Whether an error may come with status 200, as `{"error": {"code": …}}` (ArcGIS REST): bodies are read whole."""
     masked_fields: frozenset[str] = frozenset()
     """Members of answers whose values are never kept."""
 
@@ -71,7 +73,8 @@ class Target:
 
     async def __aenter__(self) -> Self:
         """Connections are made when they are needed."""
-        self._pool = Pool(self.settings.api_endpoint, self.settings.tls.context)
+        kept = LARGEST_BYTES if self.settings.errors_in_body else KEPT_BYTES
+        self._pool = Pool(self.settings.api_endpoint, self.settings.tls.context, kept_bytes=kept)
         return self
 
     async def __aexit__(
@@ -110,63 +113,86 @@ class Target:
     ) -> Answer:
         """As `call`, for any request."""
         settings = self.settings
-        deadline = time.monotonic() + settings.timeout_seconds
+        call = _Call(method, path, headers, body, time.monotonic() + settings.timeout_seconds, may_send)
         try:
-            status, text, response = await self._attempt(method, path, headers, body, may_send, deadline=deadline)
-            if status in settings.statuses.renew_on:
-                status, text, response = await self._attempt(method, path, headers, body, may_send, deadline=deadline)
+            status, response, is_renewed = await self._attempt(call)
+            if is_renewed:
+                status, response, _ = await self._attempt(call)
         except TimeoutError:
-            return Unavailable(f"no answer within {settings.timeout_seconds:g} s")
+            return call.failed(f"no answer within {settings.timeout_seconds:g} s")
         except WithheldError:
             raise
         except CredentialsError as error:
-            return Unavailable(self._masked(str(error)), counts=not error.is_repeated)
-        except (HttpError, OSError, ValueError, zlib.error) as error:
-            return Unavailable(self._masked(f"{type(error).__name__}: {error}"))
-        match settings.statuses.verdict(status, is_repeated=repeated):
-            case Verdict.DELIVERED:
-                return Delivered(status)
-            case Verdict.REJECTED:
-                return Refused(status, self._masked(text))
-            case Verdict.RETRY:
-                asked = response.headers.get("retry-after")
-                wait = retry_after_seconds(asked, now=time.time()) if asked else None
-                return Unavailable(f"HTTP {status}", status, self._masked(text), wait)
+            return call.failed(self._masked(str(error), call), counts=not error.is_repeated)
+        except (HttpError, OSError, ValueError) as error:
+            return call.failed(self._masked(f"{type(error).__name__}: {error}", call))
+        verdict = settings.statuses.verdict(status, is_repeated=repeated)
+        if verdict is Verdict.DELIVERED:
+            return Delivered(status)
+        text = self._masked(content(response, ANSWER_BYTES).decode("utf-8", "replace"), call)
+        if verdict is Verdict.REJECTED:
+            return Refused(status, text)
+        asked = response.headers.get("retry-after")
+        wait = retry_after_seconds(asked, now=time.time()) if asked else None
+        return Unavailable(f"HTTP {status}", status, text, wait, may_have_arrived=call.arrivals > 0)
 
-    async def _attempt(
-        self, method: str, path: str, headers: dict[str, str], body: bytes, may_send: MaySend, *, deadline: float
-    ) -> tuple[int, str, Response]:
-        """Status as it is meant, the answer's beginning, and the answer."""
-        settings = self.settings
-        proof = settings.credentials.at_hand(body, time.time())
+    async def _attempt(self, call: "_Call") -> tuple[int, Response, bool]:
+        """Status as it is meant, the answer, and whether other credentials may be taken where these were not."""
+        settings, credentials = self.settings, self.settings.credentials
+        proof = credentials.at_hand(call.body, time.time())
         if proof is None:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                proof = await settings.credentials.prove(body, time.time())
-        if parameters := {**settings.query, **proof.query}:
-            path = _with_query(path, parameters)
-        fields = {**self._headers, **proof.headers, **headers}
-        seconds = deadline - time.monotonic()
-        response = await self._pool.request(method, path, fields, body, seconds, may_send=may_send)
-        text = _text(response)
-        status = (_status_in_body(text) if settings.errors_in_body else None) or response.status
+            left = max(0.0, call.deadline - time.monotonic())
+            proof = await credentials.prove(call.body, time.time(), left)
+        call.proofs.append(proof)
+        parameters = {**settings.query, **proof.query}
+        path = _with_query(call.path, parameters) if parameters else call.path
+        fields = {**self._headers, **call.headers, **proof.headers}
+        seconds = call.deadline - time.monotonic()
+        response = await self._pool.request(call.method, path, fields, call.body, seconds, may_send=call.may_be_sent)
+        status = response.status
+        if settings.errors_in_body:
+            status = meant_status(status, content(response, LARGEST_BYTES))
         if status in settings.statuses.renew_on:
-            settings.credentials.refused(proof)
-        return status, text, response
+            call.arrivals -= 1
+            return status, response, credentials.refused(proof)
+        if status == TOO_MANY_REQUESTS:
+            call.arrivals -= 1
+        return status, response, False
 
-    def _masked(self, text: str) -> str:
+    def _masked(self, text: str, call: "_Call") -> str:
+        if not text:
+            return text
         settings = self.settings
-        return mask(text, [*settings.credentials.secrets(), *settings.headers.values()], settings.masked_fields)
+        sent = [secret for proof in call.proofs for secret in proof.secrets()]
+        hidden = [*settings.credentials.secrets(), *settings.headers.values(), *sent]
+        return mask(text, hidden, settings.masked_fields)
 
 
-def _status_in_body(text: str) -> int | None:
-    """The status that an error in the body stands for; None if there is none. Tokens that are not taken are a 401."""
-    if '"error"' not in text:
-        return None
-    with contextlib.suppress(orjson.JSONDecodeError):
-        match orjson.loads(text):
-            case {"error": {"code": int(code)}}:
-                return UNAUTHORIZED if code in REFUSED_TOKENS else code if code in HTTP_ERRORS else SERVER_ERROR
-    return None
+@dataclass(slots=True)
+class _Call:
+    """One call while it is made."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    deadline: float
+    may_send: MaySend
+    proofs: list[Proof] = field(default_factory=list)
+    """Those that were sent: what they hold must not be shown, though it may have been renewed since."""
+    arrivals: int = 0
+    """How often it was sent, but for answers that say that nothing was done."""
+
+    def may_be_sent(self) -> bool:
+        """Asked right before its bytes are written."""
+        if not self.may_send():
+            return False
+        self.arrivals += 1
+        return True
+
+    def failed(self, error: str, *, counts: bool = True) -> Unavailable:
+        """No answer came."""
+        return Unavailable(error, counts=counts, may_have_arrived=self.arrivals > 0)
 
 
 def _with_query(path: str, parameters: dict[str, str]) -> str:
@@ -178,12 +204,3 @@ def _header(text: str) -> str:
     if text.isprintable() and text[:1] != " " != text[-1:]:
         return text
     return UNFIT_FOR_HEADERS.sub(lambda found: quote(found[0], safe=""), text)
-
-
-def _text(response: Response) -> str:
-    """The answer's beginning, to be read by people; raises zlib.error if it is not packed as it says."""
-    packing = response.headers.get("content-encoding", "")
-    kept = response.body
-    if kept and packing in WINDOWS:
-        kept = zlib.decompressobj(WINDOWS[packing]).decompress(kept, ANSWER_BYTES)
-    return kept.decode("utf-8", "replace")

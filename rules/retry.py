@@ -9,7 +9,8 @@ from enum import Enum
 LONGEST_DELAY_SECONDS = 60.0
 LONGEST_PAUSE_SECONDS = 300.0
 """Between two attempts at a command that has used up its retries, or whatever a target asks for."""
-RETRYABLE = frozenset({408, 425, 429})
+TOO_MANY_REQUESTS = 429
+RETRYABLE = frozenset({408, 425, TOO_MANY_REQUESTS})
 SERVER_ERROR = 500
 REDIRECT = 300
 
@@ -65,11 +66,14 @@ class StatusRules:
 
     def verdict(self, status: int, *, is_repeated: bool) -> Verdict:
         """Of an answer that is final for this attempt."""
-        if is_repeated and status in self.success_on:
-            return Verdict.DELIVERED
+        # Two lists have a default, and whoever puts a status into one of the others means it.
         if status in self.reject_on:
             return Verdict.REJECTED
-        if status in self.retry_on or status in self.renew_on:
+        if status in self.retry_on:
+            return Verdict.RETRY
+        if is_repeated and status in self.success_on:
+            return Verdict.DELIVERED
+        if status in self.renew_on:
             return Verdict.RETRY
         return classify(status)
 

@@ -1,7 +1,6 @@
 """What is wrong with targets although each of their values is well formed."""
 
 from collections.abc import Iterator
-from itertools import combinations
 from typing import Any
 
 from sitehub.rules.source_query import parse_query
@@ -12,7 +11,31 @@ from sitehub.settings.look import Fault, Place
 from sitehub.settings.secrets import SECRET_KEYS, variable
 from sitehub.settings.target_authentication import NEEDED_KEYS
 
-STATUS_LISTS = ("retry_on", "reject_on", "success_on")
+AT_ODDS = (
+    ("retry_on", "reject_on"),
+    ("retry_on", "success_on"),
+    ("reject_on", "success_on"),
+    ("success_on", "renew_on"),
+)
+"""Lists of which a status can be in one. To renew and then to retry or to reject is no contradiction."""
+OWN_HEADERS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "idempotency-key",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "x-correlation-id",
+        "x-sitehub-config",
+        "x-sitehub-signature",
+    }
+)
+"""They frame a call, say which one it is, or sign it."""
 
 
 def name_faults(document: dict[str, Any]) -> Iterator[Fault]:
@@ -40,11 +63,31 @@ def status_faults(document: dict[str, Any]) -> Iterator[Fault]:
     """A status that is to mean two things."""
     for target in targets(document):
         block = Place((), document) / f"{target}_integration"
-        for one, other in combinations(STATUS_LISTS, 2):
+        for one, other in AT_ODDS:
             statuses = [place.value for place in block / one]
             for place in block / other:
                 if place.value in statuses:
                     yield place.fault(f"{place.value}, which {one} has too", "each status in one list")
+
+
+def header_faults(document: dict[str, Any]) -> Iterator[Fault]:
+    """Headers that would break or forge calls, or stand in them twice."""
+    for target in targets(document):
+        block = Place((), document) / f"{target}_integration"
+        seen: dict[str, str] = {}
+        for header in block / "headers":
+            name = str(header.path[-1])
+            if name.lower() in OWN_HEADERS:
+                yield header.fault(f"the header {name!r}", "headers that the hub does not set itself: leave it out")
+            elif (other := seen.setdefault(name.lower(), name)) != name:
+                yield header.fault(
+                    f"the header {name!r} beside {other!r}", "each header once: their case is not told apart"
+                )
+        place = block / "authentication" / "header_name"
+        if (place.text() or "").lower() in OWN_HEADERS:
+            yield place.fault(
+                f"the header {place.text()!r}", "a header that the hub does not set itself, like X-API-Key"
+            )
 
 
 def batch_faults(document: dict[str, Any]) -> Iterator[Fault]:

@@ -16,6 +16,7 @@ CHECKS = (
     check_targets.name_faults,
     check_targets.authentication_faults,
     check_targets.status_faults,
+    check_targets.header_faults,
     check_targets.batch_faults,
     check_blocks.channel_faults,
     check_blocks.kafka_faults,

@@ -11,10 +11,12 @@ from pydantic_core import ErrorDetails
 from sitehub.settings.blocks import GATHERED
 from sitehub.settings.merge import Merged
 from sitehub.settings.mistakes import KeyPath, Mistake, nearest
-from sitehub.settings.secrets import is_secret_place, masked
+from sitehub.settings.secrets import MASK, is_secret_place, masked
 
 LONGEST = 200
 """Characters of a found value that are shown."""
+USER = re.compile(r'(https?://)[^\s"]*@')
+"""User and password in an address, which may hold whatever was not percent-encoded."""
 MEANT = 0.85
 """Likeness of names that differ by a slip."""
 ALLOWED = {
@@ -88,7 +90,7 @@ def _shown(value: Any, path: KeyPath) -> str:
     """The value as JSON, cut, without secrets: also not where something else stands in a secret's place."""
     if is_secret_place(path) and value is not None:
         return "something else in the place of a secret"
-    text = json.dumps(masked(value, path), ensure_ascii=False)
+    text = USER.sub(rf"\1{MASK}@", json.dumps(masked(value, path), ensure_ascii=False))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 

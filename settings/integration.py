@@ -1,8 +1,8 @@
 """Target systems: where they are and how to call them."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sitehub.settings.gis import GisServices
 from sitehub.settings.model import Block
@@ -100,3 +100,17 @@ class Integration(Block):
     """HTTP statuses after which the credentials are refreshed once."""
     masked_fields: list[Name] = []
     """Members of the target's answers whose values are masked where they are kept, beside those that are secrets."""
+
+    @model_validator(mode="after")
+    def _defaults_give_way(self) -> Self:
+        """What is written in one list is no default of another any more: so is what is shown, and it loads again."""
+        written = self.model_fields_set
+        if "success_on" not in written:
+            taken = {*self.retry_on, *self.reject_on, *(self.renew_on if "renew_on" in written else ())}
+            self._without("success_on", taken)
+        if "renew_on" not in written and "success_on" in written:
+            self._without("renew_on", set(self.success_on))
+        return self
+
+    def _without(self, key: str, statuses: set[int]) -> None:
+        object.__setattr__(self, key, [one for one in getattr(self, key) if one not in statuses])

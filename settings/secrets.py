@@ -8,13 +8,17 @@ from typing import Any
 
 from sitehub.settings.blocks import SUFFIX
 from sitehub.settings.mistakes import KeyPath, Mistake, dotted
-from sitehub.settings.target_authentication import NEEDED_KEYS
+from sitehub.settings.target_authentication import NEEDED_KEYS, OPTIONAL_KEYS
 
 PREFIX = "SITEHUB_SECRET_"
 MASK = "***"
 PLACEHOLDER = re.compile(r"\[encrypted_[^\]]*\]")
 ELIDED = "/..."
 """How an address ends whose secret part is left out."""
+MASKED_QUERY = f"?{MASK}"
+"""How one ends whose query may hold a secret."""
+ADDRESS_KEYS = frozenset({"token_endpoint"})
+"""Addresses whose query may hold a secret."""
 SECRET_KEYS = frozenset(
     {
         "password",
@@ -28,9 +32,9 @@ SECRET_KEYS = frozenset(
         "key_hash",
     }
 )
-FREE_KEYS = frozenset({"headers", "query"})
+FREE_KEYS = frozenset({"headers", "query", "token_parameters"})
 """Blocks whose keys are the user's."""
-SENSITIVE = re.compile(r"auth|cookie|credential|key|pass|secret|signature|token", re.IGNORECASE)
+SENSITIVE = re.compile(r"assertion|auth|cookie|credential|key|pass|secret|signature|token", re.IGNORECASE)
 """What such a key is called if its value is a secret."""
 NO_SECRETS = frozenset({"event_schemas", "realtime_sync_rules"})
 """Blocks that hold documents of the user: a key called token is none of ours there."""
@@ -56,7 +60,7 @@ def variable(path: KeyPath) -> str:
 def is_placeholder(value: object) -> bool:
     """Whether a value stands for a secret of the environment: `[encrypted_api_key]`, an elided address, a mask."""
     return isinstance(value, str) and (
-        PLACEHOLDER.fullmatch(value) is not None or value == MASK or value.endswith(ELIDED)
+        PLACEHOLDER.fullmatch(value) is not None or value == MASK or value.endswith((ELIDED, MASKED_QUERY))
     )
 
 
@@ -92,9 +96,9 @@ def masked(value: Any, path: KeyPath = ()) -> Any:
             return [masked(inner, (*path, place)) for place, inner in enumerate(value)]
         case str() if value.endswith(ELIDED) or not _is_secret(path, value):
             return value
-        case None:
-            return None
-        case _ if isinstance(value, str) or is_secret_place(path):
+        case str() if _has_query(path, value) and not is_secret_place(path):
+            return f"{value.partition('?')[0]}{MASKED_QUERY}"
+        case _ if isinstance(value, str) or (value is not None and is_secret_place(path)):
             return MASK
         case _:
             return value
@@ -130,15 +134,21 @@ def _places(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
 def _is_secret(path: KeyPath, value: str) -> bool:
     if not path or path[0] in NO_SECRETS:
         return False
-    return is_secret_place(path) or PLACEHOLDER.fullmatch(value) is not None
+    return is_secret_place(path) or PLACEHOLDER.fullmatch(value) is not None or _has_query(path, value)
+
+
+def _has_query(path: KeyPath, value: str) -> bool:
+    return bool(path) and path[-1] in ADDRESS_KEYS and "?" in value
 
 
 def _needed(document: dict[str, Any], path: KeyPath) -> bool:
     """Whether the block uses the secret as it is set: a login that is off needs none."""
     match path:
-        case (str(block), "authentication", str(key)) if block.endswith(SUFFIX):
+        case (str(block), "authentication", str(key), *_) if block.endswith(SUFFIX):
             kind = document[block]["authentication"].get("type")
-            return not isinstance(kind, str) or key in NEEDED_KEYS.get(kind, (key,))
+            if not isinstance(kind, str):
+                return True
+            return key in NEEDED_KEYS.get(kind, (key,)) or key in OPTIONAL_KEYS.get(kind, ())
         case ("kafka_config", "sasl_password"):
             return str(document["kafka_config"].get("security_protocol")).startswith("SASL")
         case ("oauth_config", *_):

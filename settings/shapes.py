@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
@@ -67,10 +68,28 @@ def _instant(text: str) -> str:
     return text
 
 
+def _host(address: str) -> str:
+    """Refuse what no call could be made to, and what a call would leave out."""
+    if "@" in re.split("[/?#]", address.partition("//")[2], maxsplit=1)[0]:
+        raise ValueError("an address without user and password: they belong into `authentication`")
+    try:
+        parts = urlsplit(address)
+        is_host = bool((parts.hostname or "").encode("idna")) and parts.port != 0
+    except ValueError:  # a port that is no number, half a bracket, a name that DNS can't have
+        is_host = False
+    if not is_host:
+        raise ValueError("an address whose host can have its name, and whose port is a number from 1 to 65535")
+    return address
+
+
 Name = Annotated[str, Field(min_length=1)]
-HttpAddress = Annotated[str, _shape(r"https?://[^\s/?#]+\S*", "an address like https://host/path")]
+HttpAddress = Annotated[
+    str, _shape(r"https?://[^\s/?#]+\S*", "an address like https://host/path"), AfterValidator(_host)
+]
 HttpBase = Annotated[
-    str, _shape(r"https?://[^\s/?#]+[^\s?#]*", "an address like https://host/path, without query or fragment")
+    str,
+    _shape(r"https?://[^\s/?#]+[^\s?#]*", "an address like https://host/path, without query or fragment"),
+    AfterValidator(_host),
 ]
 UrlPath = Annotated[str, _shape(r"/[^\s#]*", "a path that begins with /")]
 HeaderName = Annotated[str, _shape(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", "the name of an HTTP header")]

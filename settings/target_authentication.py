@@ -15,6 +15,8 @@ NEEDED_KEYS = {
     "hmac": ("secret",),
 }
 """Keys that each type needs."""
+OPTIONAL_KEYS = {"oauth2": ("scope", "audience", "token_parameters")}
+"""Keys that a type uses if they are there."""
 
 
 class TargetAuthentication(Block):

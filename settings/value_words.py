@@ -50,7 +50,7 @@ def _plain(annotation: Any, limits: list[Any]) -> str:
         return f"one of {', '.join(f'`{choice}`' for choice in get_args(annotation))}"
     told = [_limit_words(limit) for limit in limits]
     if annotation is str and told:
-        return told[-1]
+        return told[0]
     return ", ".join([ALLOWED[PLAIN[annotation]], *told])
 
 

@@ -13,6 +13,7 @@ EventName = Literal[
     "batch_query_refused",
     "batch_started",
     "breaker_changed",
+    "certificates_unfit",
     "given_up_by_hand",
     "kafka_unreachable",
     "mapping_changed",
@@ -54,6 +55,9 @@ LOG_EVENTS: dict[EventName, LogEvent] = {
     "batch_query_refused": LogEvent(logging.ERROR, "`operation` can't be run until its `problem` is mended"),
     "batch_started": LogEvent(logging.INFO, "`run` of `operation` begins here, or goes on if it was `resumed`"),
     "breaker_changed": LogEvent(logging.WARNING, "the breaker of `target` is in `state` now, for `reason`"),
+    "certificates_unfit": LogEvent(
+        logging.WARNING, "the new `files` can't be used, as `error` says: connections go on with what they held before"
+    ),
     "given_up_by_hand": LogEvent(
         logging.INFO, "the command that kept `site` parked for `target` becomes a dead letter, as `by` wants it"
     ),

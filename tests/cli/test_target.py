@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from sitehub.cli import main
-from sitehub.tests.clients.raw_server import Behaviour, RawServer, answering, serving
+from sitehub.tests.clients.raw_server import Behaviour, RawServer, answering, hanging_after, serving
 
 CONFIG = Path(__file__).parents[2] / "config"
 KEY = "key-of-this-test"
@@ -70,6 +70,38 @@ def test_as_json_it_has_steps(tmp_path: Path) -> None:
         True,
         ["log in", f"GET {server.url}/health"],
     )
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "told"),
+    [
+        (answering(b"HTTP/1.1 400 X\r\nContent-Length: 0\r\n\r\n"), "HTTP 400"),
+        (answering(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\n{}"), "no access_token"),
+        (hanging_after(b""), "no answer within 0.2 s"),
+    ],
+)
+def test_a_login_that_fails_is_told_without_its_secrets(tmp_path: Path, behaviour: Behaviour, told: str) -> None:
+    with beside(behaviour) as server:
+        login = {
+            "type": "oauth2",
+            "client_id": "hub",
+            "client_secret": f"{KEY}-1",
+            "token_endpoint": f"{server.url}/token?k={KEY}-2",
+        }
+        result = check(tmp_path, "http://127.0.0.1:9", "billing", "--json", authentication=login, timeout=200)
+    (step,) = orjson.loads(result.output)["steps"]
+    assert (result.exit_code, step["step"], step["ok"]) == (1, "log in", False)
+    assert step["error"].startswith("the token endpoint gives no token: ")
+    assert told in step["error"]
+    assert KEY not in result.output
+    assert server.calls[0].head.startswith(f"POST /token?k={KEY}-2 ")
+
+
+@pytest.mark.parametrize("address", ["http://h:70000", "http://h:abc", f"http://hub:{KEY}@h"])
+def test_an_address_that_can_not_work_is_a_mistake_of_the_configuration(tmp_path: Path, address: str) -> None:
+    result = check(tmp_path, address, "billing")
+    assert (result.exit_code, "billing_integration.api_endpoint" in result.output) == (1, True)
+    assert KEY not in result.output
 
 
 def test_nobody_there_and_no_secret_are_told(tmp_path: Path) -> None:

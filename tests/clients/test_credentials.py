@@ -8,17 +8,17 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import parse_qs
 
 import orjson
 import pytest
 import trustme
 
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
-from sitehub.clients.credentials import Credentials, Fixed, Signed, basic, bearer
-from sitehub.clients.masks import mask
+from sitehub.clients.credentials import Beside, Credentials, Fixed, Proof, Signed, basic, bearer
 from sitehub.clients.oauth import FRESH_SHARE, PAUSE_SECONDS, Client, ClientCredentials
 from sitehub.clients.target import Target, TargetSettings
 from sitehub.clients.tls import TlsFiles
@@ -62,7 +62,7 @@ def constant(text: str = SECRET) -> Callable[[], str]:
         (Fixed({"X-API-Key": constant()}), "X-API-Key", SECRET),
         (Fixed({"Authorization": bearer(constant())}), "Authorization", f"Bearer {SECRET}"),
         (
-            Fixed({"Authorization": basic("hub", constant())}),
+            Fixed({"Authorization": basic(constant("hub"), constant())}),
             "Authorization",
             "Basic " + base64.b64encode(f"hub:{SECRET}".encode()).decode(),
         ),
@@ -89,25 +89,34 @@ async def test_parameters_and_an_arcgis_token_are_in_the_address() -> None:
     assert server.calls[0].head.startswith("POST /customers?f=json&token=a+b%26c HTTP/1.1")
 
 
-@pytest.mark.parametrize(
-    ("code", "meant"), [(498, "HTTP 401"), (499, "HTTP 401"), (503, "HTTP 503"), (1000, "HTTP 500")]
-)
-async def test_an_arcgis_error_in_a_200_body_is_one(code: int, meant: str) -> None:
-    async with serving(answering(http(200, {"error": {"code": code, "message": "no"}}))) as server:
-        (answer,) = await call(server.url, Fixed(), errors_in_body=True)
-    assert isinstance(answer, Unavailable)
-    assert answer.error == meant
+def growing() -> Callable[[], str]:
+    """A key that is another one whenever it is read."""
+    numbers = count(1)
+    return lambda: f"key-{next(numbers)}"
 
 
-async def test_without_arcgis_a_200_is_delivered_whatever_it_says() -> None:
-    async with serving(answering(http(200, {"error": {"code": 498}}))) as server:
-        assert await call(server.url, Fixed()) == [Delivered(200)]
-
-
-async def test_401_once_is_called_again_at_once() -> None:
+@pytest.mark.parametrize("header", ["login", "beside"])
+async def test_after_a_401_a_key_that_has_changed_meanwhile_is_tried_at_once(header: str) -> None:
+    changing = Fixed({"X-Key": growing()})
+    credentials = changing if header == "login" else Beside(Fixed({"X-Login": constant()}), changing)
     async with serving(in_turn(http(401), http(200))) as server:
-        assert await call(server.url, Fixed()) == [Delivered(200)]
+        assert await call(server.url, credentials) == [Delivered(200)]
     assert len(server.calls) == 2
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        Fixed(),
+        Fixed({"X-Key": constant()}, {"token": constant()}),
+        Signed(constant()),
+        Beside(Signed(constant()), Fixed({"X-Key": constant()})),
+    ],
+)
+async def test_after_a_401_the_same_proof_is_not_shown_again_within_one_permit(credentials: Credentials) -> None:
+    async with serving(in_turn(http(401), http(200))) as server:
+        assert await call(server.url, credentials) == [Unavailable("HTTP 401", 401, may_have_arrived=False)]
+    assert len(server.calls) == 1
 
 
 async def test_the_time_limit_covers_both_calls_if_the_first_was_a_401() -> None:
@@ -116,19 +125,58 @@ async def test_the_time_limit_covers_both_calls_if_the_first_was_a_401() -> None
         await answering(http(200 if len(server.calls) > 1 else 401))(call)
 
     async with serving(slow) as server:
-        assert await call(server.url, Fixed(), timeout_seconds=1.0) == [Unavailable("no answer within 1 s")]
+        credentials = Fixed({"X-Key": growing()})
+        assert await call(server.url, credentials, timeout_seconds=1.0) == [Unavailable("no answer within 1 s")]
+    assert len(server.calls) == 2
 
 
-async def test_the_time_limit_covers_the_wait_for_a_token() -> None:
+NO_TOKEN = "the token endpoint gives no token: no answer within 0.2 s"  # noqa: S105 -- no password
+"""What those are told who wait for it."""
+
+
+@pytest.mark.parametrize("timeout_seconds", [0.2, 5.0])
+async def test_a_token_server_that_hangs_is_one_failure_and_not_64(timeout_seconds: float) -> None:
     async with serving(hanging_after(b"")) as login, serving(answering(http(200))) as server:
-        assert await call(server.url, oauth(login.url), timeout_seconds=0.2) == [Unavailable("no answer within 0.2 s")]
+        client = Client(constant("hub"), constant())
+        credentials = ClientCredentials(f"{login.url}/token", client, {}, timeout_seconds)
+        answers = await call(server.url, credentials, times=64, timeout_seconds=0.2)
+    told = [one for one in answers if isinstance(one, Unavailable)]
+    assert {(one.error, one.may_have_arrived) for one in told} == {(NO_TOKEN, False)}
+    assert (len(told), sum(one.counts for one in told), len(login.calls), server.calls) == (64, 1, 1, [])
+
+
+async def test_each_refresh_that_fails_counts_anew() -> None:
+    now, tokens = 0.0, TokenServer()
+    tokens.is_down = True
+    async with serving(tokens) as login:
+        credentials = oauth(login.url, lambda: now)
+        counted = 0
+        for _ in range(3):
+            answers = await call("http://127.0.0.1:9", credentials, times=8)
+            counted += sum(isinstance(one, Unavailable) and one.counts for one in answers)
+            now += PAUSE_SECONDS
+    assert (counted, len(tokens.forms)) == (3, 3)
+
+
+async def test_a_refresh_that_failed_while_nobody_waited_counts_once_it_is_missed() -> None:
+    now, tokens = 0.0, TokenServer(life_seconds=100)
+    async with serving(tokens) as login, serving(answering(http(200))) as server:
+        credentials = oauth(login.url, lambda: now)
+        await credentials.prove(b"", 0)
+        tokens.is_down, now = True, 99.5
+        assert credentials.at_hand(b"", 0) is not None
+        await until(lambda: len(tokens.forms) == 2)
+        await asyncio.sleep(0.1)
+        now = 100.1
+        answers = await call(server.url, credentials, times=8)
+    assert sum(isinstance(one, Unavailable) and one.counts for one in answers) == 1
+    assert len(tokens.forms) == 2
 
 
 async def test_credentials_that_stay_refused_are_no_fault_of_the_command() -> None:
     async with serving(answering(http(401, {"hint": f"{SECRET} is unknown"}))) as server:
         (answer,) = await call(server.url, Fixed({"X-API-Key": constant()}))
-    assert answer == Unavailable("HTTP 401", 401, '{"hint":"*** is unknown"}')
-    assert len(server.calls) == 2
+    assert answer == Unavailable("HTTP 401", 401, '{"hint":"*** is unknown"}', may_have_arrived=False)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +219,8 @@ class TokenServer:
 
 
 def oauth(url: str, clock: Callable[[], float] = time.monotonic, **parameters: str) -> ClientCredentials:
-    return ClientCredentials(f"{url}/token", Client("hub", constant()), parameters, 5.0, clock=clock)
+    asked = {name: constant(text) for name, text in parameters.items()}
+    return ClientCredentials(f"{url}/token", Client(constant("hub"), constant()), asked, 5.0, clock=clock)
 
 
 async def test_one_token_serves_all_who_wait() -> None:
@@ -240,47 +289,109 @@ async def test_a_token_server_that_fails_is_one_failure_and_not_64() -> None:
     assert PAUSE_SECONDS > 0
 
 
+async def test_a_long_token_is_read() -> None:
+    document = {"access_token": "j" * 20_000, "expires_in": 60}
+    async with serving(answering(http(200, document))) as login, serving(answering(http(200))) as server:
+        assert await call(server.url, oauth(login.url)) == [Delivered(200)]
+    assert server.calls[0].headers["Authorization"] == f"Bearer {document['access_token']}"
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("/token?tenant=seven%20of&nine=9", "/token?tenant=seven%20of&nine=9"),
+        ("/token/", "/token/"),
+        ("?tenant=7", "/?tenant=7"),
+        ("", "/"),
+    ],
+)
+async def test_a_token_is_asked_for_at_the_address_to_the_letter(address: str, asked: str) -> None:
+    async with serving(answering(http(200, {"access_token": "t"}))) as login:
+        client = Client(constant("hub"), constant())
+        credentials = ClientCredentials(f"{login.url}{address}", client, {}, 5.0)
+        await credentials.prove(b"", 0)
+        await credentials.close()
+    assert login.calls[0].head.split(" ")[1] == asked
+
+
+async def test_what_the_token_endpoints_address_holds_is_not_shown() -> None:
+    client = Client(constant("hub"), constant())
+    credentials = ClientCredentials("http://127.0.0.1:9/token?k=hush-%C3%BC\x7f", client, {}, 5.0)
+    (answer,) = await call("http://127.0.0.1:9", credentials)
+    assert isinstance(answer, Unavailable)
+    assert "percent-encoded" in answer.error
+    assert "hush" not in answer.error + repr(credentials)
+
+
+def test_a_logins_name_makes_a_secret_of_what_stands_beside_it_under_the_same() -> None:
+    beside = Fixed(query={"place": constant("seen")}, shown=frozenset({"place"}))
+    proof = Beside(Fixed({"place": constant()}), beside).at_hand(b"", 0)
+
+    assert proof is not None
+    assert SECRET in {*proof.secrets()}
+
+
+async def test_the_clients_secret_is_masked_in_answers() -> None:
+    async with serving(TokenServer()) as login, serving(answering(http(422, {"message": SECRET}))) as server:
+        assert await call(server.url, oauth(login.url)) == [Refused(422, '{"message":"***"}')]
+
+
+async def test_a_token_that_was_refused_is_masked_in_the_answer() -> None:
+    async def refuse(call: Call) -> None:
+        await answering(http(401, {"message": f"what is {call.headers['Authorization']}?"}))(call)
+
+    async with serving(TokenServer()) as login, serving(refuse) as server:
+        (answer,) = await call(server.url, oauth(login.url))
+    assert isinstance(answer, Unavailable)
+    assert answer.answer == '{"message":"what is ***?"}'
+
+
+async def test_a_token_that_was_renewed_during_the_call_is_masked_in_its_answer() -> None:
+    async with serving(TokenServer()) as login:
+        credentials = oauth(login.url)
+
+        async def renew(call: Call) -> None:
+            credentials.refused(Proof({"Authorization": "Bearer token-1"}))
+            await credentials.prove(b"", 0)
+            await answering(http(422, {"message": f"what is {call.headers['Authorization'][7:]}?"}))(call)
+
+        async with serving(renew) as server:
+            assert await call(server.url, credentials) == [Refused(422, '{"message":"what is ***?"}')]
+
+
+@pytest.mark.parametrize(
+    ("header", "made", "quoted"),
+    [
+        ("X-API-Key", lambda get: get, str),
+        ("Authorization", bearer, lambda value: value.removeprefix("Bearer ")),
+        ("Authorization", lambda get: basic(constant("hub"), get), lambda value: value.removeprefix("Basic ")),
+        (
+            "Authorization",
+            lambda get: basic(constant("hub"), get),
+            lambda value: base64.b64decode(value.removeprefix("Basic ")).decode()[4:],
+        ),
+    ],
+)
+async def test_a_secret_that_was_rotated_during_the_call_is_masked_in_its_answer(
+    header: str, made: Callable[[Callable[[], str]], Callable[[], str]], quoted: Callable[[str], str]
+) -> None:
+    secrets = ["first-secret"]
+
+    async def rotate(call: Call) -> None:
+        secrets.append("second-secret")
+        await answering(http(422, {"message": f"what is {quoted(call.headers[header])}?"}))(call)
+
+    async with serving(rotate) as server:
+        answers = await call(server.url, Fixed({header: made(lambda: secrets[-1])}))
+    assert answers == [Refused(422, '{"message":"what is ***?"}')]
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"access_token": 7}', b'{"access_token": ""}', b"{"])
 async def test_a_token_server_that_talks_rubbish_gives_no_token(body: bytes) -> None:
     async with serving(answering(b"HTTP/1.1 200 X\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))) as login:
         (answer,) = await call("http://127.0.0.1:9", oauth(login.url))
     assert isinstance(answer, Unavailable)
     assert answer.error.startswith("the token endpoint gives no token: ")
-
-
-def test_secrets_and_what_is_named_like_one_are_masked() -> None:
-    text = f'{{"api_key":"abc","note":"{SECRET}","Access-Token": "x\\"y","name":"Zoo"}}'
-    assert mask(text, [SECRET, "a"]) == '{"api_key":"***","note":"***","Access-Token": "***","name":"Zoo"}'
-
-
-def test_a_secret_that_the_cut_left_half_is_masked_by_its_name() -> None:
-    assert mask('{"client_secret":"s3cr', []) == '{"client_secret":"***'
-
-
-@pytest.mark.parametrize("secret", ["p&ss w/rd", 'say "it"', "Zürich-東京"])
-def test_a_secret_is_masked_in_whatever_encoding_it_comes_back(secret: str) -> None:
-    echoes = [secret, quote(secret, safe=""), urlencode({"a": secret})[2:], orjson.dumps(secret).decode()[1:-1]]
-    assert [mask(f"<{echo}>", [secret]) for echo in echoes] == ["<***>"] * 4
-
-
-def test_a_secret_that_the_cut_went_through_is_masked() -> None:
-    assert mask(f"unknown key {SECRET[:7]}", [SECRET]) == "unknown key ***"
-
-
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ('{"pin": 1234, "name": "Zoo"}', '{"pin": "***", "name": "Zoo"}'),
-        (
-            '{"a": [{"PIN":"12\\"34"}], "card": {"number": 4, "pin": 5}, "b": 1}',
-            '{"a": [{"PIN":"***"}], "card": "***", "b": 1}',
-        ),
-        ('{"card": {"number": "41', '{"card": "***"'),
-        ('{"pinned": 1}', '{"pinned": 1}'),
-    ],
-)
-def test_configured_members_are_masked_whatever_they_hold(text: str, masked: str) -> None:
-    assert mask(text, [], frozenset({"pin", "card"})) == masked
 
 
 async def test_an_answer_of_a_failure_is_kept_without_secrets_and_configured_members(tmp_path: Path) -> None:

@@ -1,10 +1,9 @@
 """Calls to a target against real servers, most of which misbehave."""
 
 import asyncio
-import gzip
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from typing import Any
@@ -16,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sitehub.clients.answer import Answer, Delivered, Refused, Unavailable
+from sitehub.clients.http1 import WithheldError
 from sitehub.clients.target import ANSWER_BYTES, Target, TargetSettings
 from sitehub.rules.commands import Command
 from sitehub.tests.clients.raw_server import (
     Behaviour,
+    Call,
     RawServer,
     answering,
     closing_after,
@@ -150,7 +151,9 @@ async def test_a_redirect_is_not_followed(status: int) -> None:
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 async def test_what_may_pass_is_unavailable(status: int) -> None:
-    assert await call(answering(answer(status, b"later"))) == Unavailable(f"HTTP {status}", status, "later", None)
+    found = await call(answering(answer(status, b"later")))
+
+    assert found == Unavailable(f"HTTP {status}", status, "later", None, may_have_arrived=status != 429)
 
 
 async def test_retry_after_is_read_as_seconds_or_as_a_date() -> None:
@@ -212,7 +215,6 @@ async def test_a_refused_connection_is_unavailable() -> None:
         pytest.param(
             closing_after(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n"), id="no chunk"
         ),
-        pytest.param(answering(answer(200, b"no gzip", "Content-Encoding: gzip")), id="no gzip"),
     ],
 )
 async def test_an_answer_that_is_none_is_unavailable(behaviour: Behaviour) -> None:
@@ -234,10 +236,73 @@ async def test_half_a_body_is_no_answer_whatever_its_status_was(status: int, sen
     assert (found.status, "in the middle of its answer" in found.error) == (None, True)
 
 
-async def test_a_compressed_reason_can_be_read() -> None:
-    zipped = gzip.compress(b'{"detail": "no"}')
+def counted(times: int) -> Callable[[], bool]:
+    """A caller that may send so many times."""
+    left = iter(range(times))
+    return lambda: next(left, None) is not None
 
-    assert await call(answering(answer(404, zipped, "Content-Encoding: gzip"))) == Refused(404, '{"detail": "no"}')
+
+@pytest.mark.parametrize(
+    ("behaviour", "may_have_arrived"),
+    [
+        pytest.param(answering(answer(503)), True, id="503"),
+        pytest.param(answering(answer(408)), True, id="408"),
+        pytest.param(answering(answer(429)), False, id="429"),
+        pytest.param(answering(answer(401)), False, id="401"),
+        pytest.param(reset, True, id="reset"),
+        pytest.param(hanging_after(b""), True, id="silent"),
+    ],
+)
+async def test_a_call_may_have_arrived_once_it_was_sent_unless_its_status_denies_it(
+    behaviour: Behaviour,
+    may_have_arrived: bool,  # noqa: FBT001 -- pytest hands parameters by name
+) -> None:
+    found = await call(behaviour, timeout_seconds=0.3)
+
+    assert isinstance(found, Unavailable)
+    assert found.may_have_arrived is may_have_arrived
+
+
+async def test_a_call_that_found_no_connection_has_not_arrived() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    async with opened(f"http://127.0.0.1:{port}") as away, opened(f"https://127.0.0.1:{port}") as encrypted:
+        found = [await away.call(COMMAND), await encrypted.call(COMMAND), await away.call(changed(path="/a b"))]
+
+    assert [isinstance(one, Unavailable) and one.may_have_arrived for one in found] == [False] * 3
+
+
+async def test_a_call_whose_handshake_hangs_has_not_arrived() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with opened(f"https://127.0.0.1:{silent.getsockname()[1]}", timeout_seconds=0.2) as target:
+            found = await target.call(COMMAND)
+
+    assert found == Unavailable("no answer within 0.2 s", may_have_arrived=False)
+
+
+async def test_a_call_that_was_sent_twice_may_have_arrived_though_the_second_answer_denies_it() -> None:
+    async def close_the_second(request: Call) -> None:
+        if len(server.calls) == 2:
+            request.writer.close()
+        else:
+            await answering(answer(429 if len(server.calls) == 3 else 200))(request)
+
+    async with serving(close_the_second) as server, opened(server.url) as target:
+        put = changed(method="PUT")
+        assert await target.call(put) == Delivered(200)
+        found = await target.call(put)
+
+    assert found == Unavailable("HTTP 429", 429, "{}", may_have_arrived=True)
+    assert len(server.calls) == 3
+
+
+async def test_a_call_that_is_withheld_is_not_sent() -> None:
+    async with serving(answering(answer(200))) as server, opened(server.url) as target:
+        with pytest.raises(WithheldError):
+            await target.call(COMMAND, may_send=counted(0))
+        assert await target.call(COMMAND, may_send=counted(1)) == Delivered(200)
+
+    assert len(server.calls) == 1
 
 
 @pytest.mark.parametrize("cut", [5, 20, 50, None])

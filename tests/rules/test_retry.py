@@ -11,6 +11,7 @@ from sitehub.rules.retry import (
     LONGEST_DELAY_SECONDS,
     LONGEST_PAUSE_SECONDS,
     RetryPolicy,
+    StatusRules,
     Verdict,
     classify,
     retry_after_seconds,
@@ -73,6 +74,23 @@ def test_a_target_that_asks_for_a_longer_pause_gets_it_up_to_the_longest() -> No
 )
 def test_a_status_means_delivered_rejected_or_once_more(status: int, verdict: Verdict) -> None:
     assert classify(status) is verdict
+
+
+@pytest.mark.parametrize(
+    ("rules", "verdict"),
+    [
+        (StatusRules(), Verdict.DELIVERED),
+        (StatusRules(retry_on=frozenset({409})), Verdict.RETRY),
+        (StatusRules(reject_on=frozenset({409})), Verdict.REJECTED),
+        (StatusRules(renew_on=frozenset({409})), Verdict.DELIVERED),
+        (StatusRules(success_on=frozenset(), renew_on=frozenset({409})), Verdict.RETRY),
+        (StatusRules(success_on=frozenset()), Verdict.REJECTED),
+    ],
+)
+def test_a_repeated_call_that_meets_itself_is_delivered_unless_its_status_is_listed_elsewhere(
+    rules: StatusRules, verdict: Verdict
+) -> None:
+    assert rules.verdict(409, is_repeated=True) is verdict
 
 
 @pytest.mark.parametrize(("header", "seconds"), [("0", 0), ("7", 7), (" 120 ", 120), ("9" * 400, float("inf"))])

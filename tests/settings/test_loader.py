@@ -148,6 +148,29 @@ def test_any_block_named_integration_is_a_target_with_rules_and_mapping(load: Lo
     assert effective_document(settings.configuration)["crm_data_mapping"] == overlay["crm_data_mapping"]
 
 
+@pytest.mark.parametrize(
+    ("written", "success_on", "renew_on"),
+    [
+        ({}, [409], [401]),
+        ({"retry_on": [409]}, [], [401]),
+        ({"reject_on": [409]}, [], [401]),
+        ({"renew_on": [409]}, [], [409]),
+        ({"success_on": [401, 409]}, [401, 409], []),
+        ({"reject_on": [401]}, [409], [401]),
+        ({"retry_on": [401], "renew_on": [401]}, [409], [401]),
+    ],
+)
+def test_a_default_gives_way_to_the_list_that_has_its_status(
+    load: Load, overlay: Overlay, written: dict[str, list[int]], success_on: list[int], renew_on: list[int]
+) -> None:
+    settings = load({"billing_integration": written})
+    billing = settings.configuration.integrations["billing"]
+    again = load_settings([overlay(effective_document(settings.configuration))], {})
+
+    assert (billing.success_on, billing.renew_on) == (success_on, renew_on)
+    assert again.config_id == settings.config_id
+
+
 def test_our_own_blocks_are_known(load: Load) -> None:
     configuration = load(
         {

@@ -29,6 +29,7 @@ def test_a_mistake_says_where_it_is_what_is_there_what_may_be_there_and_what_was
     assert len(here) == 1, here
     assert here[0].file.endswith("overlay-0.json")
     assert case["found"] in here[0].found
+    assert "hush" not in str(here[0])
     assert case["allowed"] in here[0].allowed
     assert here[0].suggestion == case.get("suggestion")
 

@@ -142,3 +142,42 @@ def test_a_placeholder_may_stand_for_any_text(load: Load) -> None:
     assert "kafka_config.sasl_username" in load(overlay).missing_secrets
     assert load(overlay, **environ).secret("kafka_config.sasl_username") == "hub"
     assert effective_document(load(overlay).configuration)["kafka_config"]["sasl_username"] == "***"
+
+
+OAUTH2 = {
+    "type": "oauth2",
+    "client_id": "[encrypted_id]",
+    "client_secret": "[encrypted_secret]",
+    "token_endpoint": "https://login.example.com/token?tenant=hush-1",
+    "scope": "[encrypted_scope]",
+    "token_parameters": {
+        "resource_key": "hush-2",
+        "client_assertion": "hush-3",
+        "resource": "seen",
+        "x": "[encrypted_x]",
+    },
+}
+
+
+def test_a_token_endpoints_query_and_its_sensitive_parameters_are_masked(load: Load) -> None:
+    settings = load({"billing_integration": {"authentication": OAUTH2}})
+
+    effective = effective_document(settings.configuration)["billing_integration"]["authentication"]
+
+    assert "hush" not in json.dumps(effective)
+    assert effective["token_endpoint"] == "https://login.example.com/token?***"  # noqa: S105 -- an address
+    assert effective["token_parameters"]["resource"] == "seen"
+    again = load({"billing_integration": {"authentication": effective}})
+    assert again.config_id == settings.config_id
+    assert "billing_integration.authentication.token_endpoint" in again.missing_secrets
+
+
+def test_placeholders_of_a_login_are_missing_only_if_its_type_uses_them(load: Load) -> None:
+    path = "billing_integration.authentication."
+
+    def missing(kind: str) -> set[str]:
+        settings = load({"billing_integration": {"authentication": {**OAUTH2, "type": kind}}})
+        return {one.removeprefix(path) for one in settings.missing_secrets if one.startswith(path)}
+
+    assert missing("oauth2") == {"client_id", "client_secret", "scope", "token_parameters.x"}
+    assert missing("api_key") == {"api_key"}

@@ -34,10 +34,15 @@ def fits(shape: Any, text: str) -> bool:
         ),
         (
             shapes.HttpBase,
-            ["http://a", "https://a.b:8080/c/d", "http://[::1]:1/x"],
+            ["http://a", "https://a.b:8080/c/d", "http://[::1]:1/x", "http://zürich.example", "http://a/b@c"],
             ["a", "ftp://a", "http://", "http:///x", "http://a?b=1", "http://a b"],
         ),
-        (shapes.HttpAddress, ["https://a/b?c=d"], ["//a", ""]),
+        (
+            shapes.HttpBase,
+            ["http://a:65535", "http://a:1"],
+            ["http://a:65536", "http://a:0", "http://a:x", "http://:1", "http://[::1", "http://ü..b", "http://u:p@a"],
+        ),
+        (shapes.HttpAddress, ["https://a/b?c=d", "https://a?b=c@d"], ["//a", "", "http://a:70000/b?c", "http://u@a?b"]),
         (
             shapes.HostPort,
             ["kafka:9092", "127.0.0.1:1", "[::1]:9092"],
