@@ -20,6 +20,7 @@ from sitehub.rules.retry import RetryPolicy, StatusRules
 from sitehub.settings import Settings, load_settings
 from sitehub.settings.environment import packaged_configuration
 from sitehub.telemetry.metrics import Metrics
+from sitehub.tests.agents.delivery_fakes import OpenGate
 from sitehub.tests.clients.test_credentials import VARIABLE
 from sitehub.tests.clients.test_target import COMMAND
 from sitehub.wiring import delivery_of, retry_policy, target_gate, target_settings
@@ -81,17 +82,6 @@ def test_a_retry_policy_is_obeyed(tmp_path: Path) -> None:
     assert retry_policy(block) == RetryPolicy(max_retries=9, backoff_multiplier=1.5, initial_delay_ms=20)
 
 
-class Open:
-    """A gate without breaker and pace."""
-
-    def wait_seconds(self, now: float) -> float:  # noqa: ARG002 -- as Gate
-        return 0.0
-
-    def enter(self, now: float) -> None: ...
-
-    def leave(self, permit: None, answer: Answer | None, now: float) -> None: ...
-
-
 class Silent:
     """A target that does not answer."""
 
@@ -101,7 +91,7 @@ class Silent:
 
 def delivery(tmp_path: Path, metrics: Metrics, block: dict[str, Any], **blocks: Any) -> Delivery:
     settings = loaded(tmp_path, block, **blocks)
-    return delivery_of(settings, "billing", cast("Target", Silent()), Open(), metrics, lease_seconds=1.0)
+    return delivery_of(settings, "billing", cast("Target", Silent()), OpenGate(), metrics, lease_seconds=1.0)
 
 
 @pytest.mark.parametrize(
