@@ -29,5 +29,12 @@ class Tokens:
 
     def takes(self, authorization: str, life_seconds: float) -> bool:
         """Whether the header carries a token that was given and has not ended."""
-        given_at = self.given.get(authorization.removeprefix(SCHEME), 0.0)
-        return authorization.startswith(SCHEME) and time.time() - given_at < life_seconds
+        return self.gave(authorization) and time.time() - self.given[_token(authorization)] < life_seconds
+
+    def gave(self, authorization: str) -> bool:
+        """Whether the header carries a token that was given, ended or not."""
+        return authorization.startswith(SCHEME) and _token(authorization) in self.given
+
+
+def _token(authorization: str) -> str:
+    return authorization.removeprefix(SCHEME)

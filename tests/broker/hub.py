@@ -120,7 +120,7 @@ class Hub:
 
     def metric(self, name: str, metric: str, **labels: str) -> float:
         """A sample of a worker, named without `sitehub_`; 0 if it has none."""
-        inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
+        inside = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
         start = f"sitehub_{metric}{{{inside}}} " if labels else f"sitehub_{metric} "
         with urllib.request.urlopen(f"{self.url(name)}/metrics", timeout=5) as response:  # noqa: S310 -- loopback
             lines = response.read().decode().splitlines()

@@ -56,24 +56,41 @@ AWAY = {
 }
 """Another target, which nobody ever reaches: its troubles must not be the first one's."""
 FAIL = {"mode": "fail", "applied": True}
-MODES: dict[str, list[dict[str, Any]]] = {
-    "closes": [{"mode": "down"}],
-    "slow": [{"mode": "slow", "latency_ms": 200}],
-    "late": [{"mode": "slow", "latency_ms": TIMEOUT_MS + 500}],
-    "fails": [{"mode": "fail", "status": 500}],
-    "asks-for-less": [{"mode": "fail", "status": 429, "retry_after": "1", "fail_rate": 0.3}],
-    "forgets-tokens": [{"mode": "ok", "token_life_ms": 400}],
-    "flaps": [{"mode": "fail", "status": 503, "flap_ms": 50}],
-    "all-kinds": [
-        {**FAIL, "paths": ["once-"], "status": 401, "times": 1},
-        {"mode": "fail", "paths": ["/refused-"], "status": 404},
-        {**FAIL, "paths": ["garbage-"], "fault": "garbage"},
-        {**FAIL, "paths": ["half-"], "fault": "half", "fail_rate": 0.6},
-        {"mode": "fail", "paths": ["headers-"], "fault": "headers", "fail_rate": 0.3},
-        {**FAIL, "paths": ["dribble-"], "fault": "dribble", "fail_rate": 0.3},
-        {**FAIL, "paths": ["reset-"], "fault": "reset", "fail_rate": 0.6},
-        {**FAIL, "paths": ["close-"], "fault": "close", "fail_rate": 0.6},
-    ],
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What the target is told, and what it must have counted when it has behaved so."""
+
+    modes: list[dict[str, Any]]
+    traces: set[str]
+    fails: bool = True
+    """Whether attempts do: a login that has ended is renewed within one."""
+
+
+BEHAVIOURS = {
+    "closes": Behaviour([{"mode": "down"}], {"down"}),
+    "slow": Behaviour([{"mode": "slow", "latency_ms": 200}], {"slow"}, fails=False),
+    "late": Behaviour([{"mode": "slow", "latency_ms": TIMEOUT_MS + 500}], {"given_up_on"}),
+    "fails": Behaviour([{"mode": "fail", "status": 500}], {"HTTP 500"}),
+    "asks-for-less": Behaviour(
+        [{"mode": "fail", "status": 429, "retry_after": "1", "fail_rate": 0.3}], {"HTTP 429", "answer"}
+    ),
+    "forgets-tokens": Behaviour([{"mode": "ok", "token_life_ms": 400}], {"expired_token", "answer"}, fails=False),
+    "flaps": Behaviour([{"mode": "fail", "status": 503, "flap_ms": 50}], {"HTTP 503", "answer"}),
+    "all-kinds": Behaviour(
+        [
+            {**FAIL, "paths": ["once-"], "status": 401, "times": 1},
+            {"mode": "fail", "paths": ["/refused-"], "status": 404},
+            {**FAIL, "paths": ["garbage-"], "fault": "garbage"},
+            {**FAIL, "paths": ["half-"], "fault": "half", "fail_rate": 0.6},
+            {"mode": "fail", "paths": ["headers-"], "fault": "headers", "fail_rate": 0.5},
+            {**FAIL, "paths": ["dribble-"], "fault": "dribble", "fail_rate": 0.5},
+            {**FAIL, "paths": ["reset-"], "fault": "reset", "fail_rate": 0.6},
+            {**FAIL, "paths": ["close-"], "fault": "close", "fail_rate": 0.6},
+        ],
+        {"HTTP 401", "HTTP 404", "garbage", "half", "headers", "dribble", "reset", "close"},
+    ),
 }
 """Whole targets, and one that treats each group of sites in another way, named by what its ids begin with."""
 REFUSED = "refused-"
@@ -89,8 +106,11 @@ class Stage:
     letters: Follower
     victims: Iterator[str] = field(default_factory=lambda: cycle(WORKERS))
 
-    def disturb(self) -> None:
-        """Kill a worker and start it again; meanwhile a third one joins, or the one that had joined leaves."""
+    def disturb(self) -> str:
+        """Kill a worker and start it again; meanwhile a third one joins, or the one that had joined leaves.
+
+        Returns the worker that has begun anew, once it owns commands.
+        """
         victim = next(self.victims)
         self.hub.kill(victim)
         self.hub.start_worker(victim)
@@ -98,6 +118,31 @@ class Stage:
             assert self.hub.terminate(GUEST) == 0
         else:
             self.hub.start_worker(GUEST)
+        self.hub.await_ready(victim)
+        eventually(lambda: bool(self.owned(victim)), 30, f"{victim} owns commands")
+        return victim
+
+    def owned(self, worker: str) -> list[str]:
+        """Partitions of the target's commands that are this worker's."""
+        names: list[str] = get(f"{self.hub.url(worker)}/health")[1]["partitions"]
+        return [name for name in names if "billing-commands" in name]
+
+    def has_met(self, worker: str, behaviour: Behaviour) -> bool:
+        """Whether a worker, since it was started, works with such a target: an attempt of its own has ended so.
+
+        While another worker probes for all, an open breaker is all that it can meet.
+        """
+        if not behaviour.fails:
+            return self.hub.metric(worker, "calls_total", target="billing", status="delivered") > 0
+        return (
+            self.hub.metric(worker, "calls_total", target="billing", status="failed") > 0
+            or self.hub.metric(worker, "breaker_state", target="billing") > 0
+        )
+
+    def behaved(self) -> set[str]:
+        """What the target has done to calls since it was told how to behave."""
+        found: dict[str, int] = get(f"http://127.0.0.1:{self.hub.targets_port}/_stats")[1]["behaved"]
+        return {*found}
 
     def outcomes(self, prefixes: Prefixes) -> Outcomes:
         found = Outcomes()
@@ -161,27 +206,33 @@ def renamed(prefixes: Prefixes, sites: int, number: int) -> list[tuple[bytes, by
     ]
 
 
-@pytest.mark.parametrize("name", MODES)
+@pytest.mark.parametrize("name", BEHAVIOURS)
 def test_whatever_the_target_does_each_command_ends_once_and_it_has_what_the_hub_has(stage: Stage, name: str) -> None:
-    hub, modes = stage.hub, MODES[name]
-    prefixes = tuple(path.lstrip("/") for mode in modes for path in mode.get("paths", [f"{name}-"]))
+    hub, behaviour = stage.hub, BEHAVIOURS[name]
+    prefixes = tuple(path.lstrip("/") for mode in behaviour.modes for path in mode.get("paths", [f"{name}-"]))
     sites = SITES // len(prefixes)
     hub.await_ready(*WORKERS)
-    hub.control(*modes)
+    hub.control(*behaviour.modes)
     hub.publish([*created(prefixes, sites), *renamed(prefixes, sites, 1)])
     eventually(lambda: len(stage.calls(prefixes)) > SITES / 4, 30, "calls are made")
     hub.publish(renamed(prefixes, sites, 2))
-    if modes[0]["mode"] == "fail":
+    if behaviour.fails:
         eventually(lambda: stage.has_failed(prefixes), 30, "attempts fail")
-    stage.disturb()
+    newcomer = stage.disturb()
+    hub.publish(renamed(prefixes, sites, 3))
+    eventually(lambda: stage.has_met(newcomer, behaviour), 30, f"{newcomer} calls the target as it is now")
     if REFUSED in prefixes:
         eventually(lambda: bool(stage.outcomes(prefixes).ended("rejected")), 30, "some are refused")
+    eventually(lambda: stage.behaved() >= behaviour.traces, 30, f"the target does {behaviour.traces}")
     hub.control(mode="ok")
-    hub.publish(renamed(prefixes, sites, 3))
-    stage.await_ended(prefixes, 4 * sites * len(prefixes))
+    hub.publish(renamed(prefixes, sites, 4))
+    stage.await_ended(prefixes, 5 * sites * len(prefixes))
 
     hub.await_ready(*WORKERS)
-    judge(stage, prefixes, sites, "name 3")
+    judge(stage, prefixes, sites, "name 4")
+
+
+GONE = Behaviour([], set())
 
 
 def test_a_target_that_is_not_there_gets_everything_once_it_is(stage: Stage) -> None:
@@ -189,13 +240,15 @@ def test_a_target_that_is_not_there_gets_everything_once_it_is(stage: Stage) -> 
     stage.hub.kill("targets")
     stage.hub.publish([*created(prefixes, SITES), *renamed(prefixes, SITES, 1)])
     eventually(lambda: len(stage.results.of_sites(prefixes)) > 5, 30, "attempts fail")
-    stage.disturb()
-    stage.hub.start_targets()
+    newcomer = stage.disturb()
     stage.hub.publish(renamed(prefixes, SITES, 2))
-    stage.await_ended(prefixes, 3 * SITES)
+    eventually(lambda: stage.has_met(newcomer, GONE), 30, f"{newcomer} calls a target that is not there")
+    stage.hub.start_targets()
+    stage.hub.publish(renamed(prefixes, SITES, 3))
+    stage.await_ended(prefixes, 4 * SITES)
 
     stage.hub.await_ready(*WORKERS)
-    judge(stage, prefixes, SITES, "name 2")
+    judge(stage, prefixes, SITES, "name 3")
 
 
 def judge(stage: Stage, prefixes: Prefixes, sites: int, name: str) -> None:
@@ -299,13 +352,20 @@ def test_after_all_of_it_every_command_is_accounted_for(stage: Stage) -> None:
     assert (away["pending"], away["difference"]) == (away["made"], 0)
 
 
-def test_the_target_did_what_it_was_told_to(stage: Stage) -> None:
-    """Each behaviour left its traces in the results."""
+def test_the_hub_saw_what_the_target_did(stage: Stage) -> None:
+    """Each behaviour that makes attempts fail left its own traces in the results."""
     errors = Counter(str(decode_result(one.value() or b"").error) for one in stage.results.read())
-    assert {"HTTP 500", "HTTP 503", "HTTP 429", "HTTP 404", f"no answer within {TIMEOUT_MS / 1000:g} s"} <= {*errors}
-    text = " ".join(errors)
-    for said in ("in the middle of its answer", "without an answer", "reset", "ConnectionRefusedError"):
-        assert said in text, said
+    assert {"HTTP 500", "HTTP 503", "HTTP 429", "HTTP 404"} <= {*errors}
+    assert "ConnectionRefusedError" in " ".join(errors)
     assert any(header(one, "status") == "breaker_open" for one in stage.results.read())
-    statuses = get(f"http://127.0.0.1:{stage.hub.targets_port}/_stats")[1]["statuses"]
-    assert statuses["401"] > 0
+    told = {
+        "half-": "in the middle of its answer",
+        "headers-": f"no answer within {TIMEOUT_MS / 1000:g} s",
+        "dribble-": f"no answer within {TIMEOUT_MS / 1000:g} s",
+        "late-": f"no answer within {TIMEOUT_MS / 1000:g} s",
+        "reset-": "reset",
+        "close-": "without an answer",
+    }
+    for prefix, text in told.items():
+        results = stage.outcomes((prefix,)).by_command.values()
+        assert any(text in (one.error or "") for found in results for one in found), prefix

@@ -110,6 +110,27 @@ async def test_a_connection_is_closed_without_an_answer(client: Client, mode: di
     assert (counted["failed"], counted["in_flight"], counted["customers"]) == (1, 0, 0)
 
 
+async def test_each_behaviour_is_counted_as_what_it_is_since_it_was_told(client: Client) -> None:
+    await control(client, mode="down")
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await post(client)
+    assert (await stats(client))["behaved"] == {"down": 1}
+    await control(client, mode="fail", fault="garbage", times=1)
+    assert [(await post(client)).status for _ in range(2)] == [200, 201]
+    assert (await stats(client))["behaved"] == {"garbage": 1, "answer": 1}
+    await control(client, mode="fail", status=401)
+    await post(client)
+    assert (await stats(client))["behaved"] == {"HTTP 401": 1}
+    await control(client, mode="slow", latency_ms=100)
+    await post(client)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(post(client), 0.02)
+    async with asyncio.timeout(5):
+        while (await stats(client))["behaved"].get("given_up_on") != 1:
+            await asyncio.sleep(0.01)
+    assert (await stats(client))["behaved"]["slow"] == 1
+
+
 async def test_garbage_and_half_an_answer(client: Client) -> None:
     await control(client, mode="fail", fault="garbage")
     garbage = await post(client)
@@ -170,6 +191,8 @@ async def test_a_token_is_taken_as_long_as_it_lives(client: Client) -> None:
     assert (await client.post("/v1/customers", json=ANNA, headers={"Authorization": "Bearer x"})).status == 401
     await control(client, token_life_ms=0)
     assert (await client.post("/v1/customers", json=ANNA, headers=login)).status == 401
+    assert (await client.post("/v1/customers", json=ANNA, headers={"Authorization": "Bearer x"})).status == 401
+    assert (await stats(client))["behaved"] == {"expired_token": 1}
 
 
 async def test_a_caller_that_gives_up_leaves_no_open_call_behind(client: Client, target: Target) -> None:
