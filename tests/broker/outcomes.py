@@ -20,6 +20,11 @@ class Outcomes:
         wanted = statuses or ENDS
         return {name for name, told in self.by_command.items() if any(one.status in wanted for one in told)}
 
+    def parked(self) -> set[str]:
+        """Commands that lie in the table."""
+        told = {name for name, told in self.by_command.items() if any(one.status == "parked" for one in told)}
+        return told - self.ended()
+
     def check(self) -> None:
         """Each command ends at most once, last of all; attempts are counted one by one; carriers were delivered."""
         delivered = self.ended("delivered", "rejected")
