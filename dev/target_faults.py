@@ -13,6 +13,8 @@ from sitehub.dev.target_calls import Call
 from sitehub.dev.target_mode import Mode
 
 DRIBBLE_SECONDS = 0.05
+PROOFS = ("Authorization", "X-API-Key")
+"""Headers by which callers prove who they are."""
 RESET = struct.pack("ii", 1, 0)
 """Of SO_LINGER: the connection is reset, not closed."""
 
@@ -35,7 +37,11 @@ async def fault(request: web.Request, mode: Mode, call: Call, behaved: Counter[s
     behaved[f"HTTP {mode.status}"] += 1
     call.status = mode.status
     headers = {"Retry-After": mode.retry_after} if mode.retry_after is not None else {}
-    document = {"status": mode.status, "detail": "told to fail"}
+    detail = "told to fail"
+    if mode.quotes:
+        behaved["quoted"] += 1
+        detail += "".join(f"; {name}: {request.headers.get(name)}" for name in PROOFS)
+    document = {"status": mode.status, "detail": detail}
     return web.json_response(document, status=mode.status, headers=headers)
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 SAID_SECONDS = 3600
 SCHEME = "Bearer "
+PREFIX = "stand-in-token-"
+"""Of every token, so that it is known wherever it turns up."""
 
 
 @dataclass(slots=True)
@@ -23,7 +25,7 @@ class Tokens:
             return HTTPStatus.BAD_REQUEST, {"error": "unsupported_grant_type"}
         if not compare_digest(str(form.get("client_secret", "")).encode(), secret.encode()):
             return HTTPStatus.UNAUTHORIZED, {"error": "invalid_client"}
-        token = f"token-{len(self.given) + 1}"
+        token = f"{PREFIX}{len(self.given) + 1}"
         self.given[token] = time.time()
         return HTTPStatus.OK, {"access_token": token, "token_type": "Bearer", "expires_in": SAID_SECONDS}
 

@@ -93,6 +93,11 @@ async def test_a_share_of_the_calls_fails(client: Client) -> None:
     assert 60 < statuses.count(500) < 140
 
 
+async def test_a_failing_answer_quotes_the_credentials_if_told_so(client: Client) -> None:
+    await control(client, mode="fail", status=500, quotes=True)
+    assert "X-API-Key: secret" in (await (await post(client)).json())["detail"]
+
+
 async def test_a_call_can_take_effect_before_it_fails(client: Client) -> None:
     await control(client, mode="fail", fault="close", applied=True)
     with pytest.raises(aiohttp.ServerDisconnectedError):
