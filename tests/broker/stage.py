@@ -8,12 +8,11 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from sitehub.codecs.results import decode_result
 from sitehub.tests.broker.behaviours import TIMEOUT_MS, Behaviour
 from sitehub.tests.broker.follower import Follower
 from sitehub.tests.broker.hub import CONFIG, PARTITIONS, Hub, eventually, get, header
 from sitehub.tests.broker.latency import Latencies, latencies, publish_steadily
-from sitehub.tests.broker.outcomes import Outcomes
+from sitehub.tests.broker.outcomes import Outcomes, outcomes_of
 from sitehub.tests.broker.site_events import event
 
 Prefixes = tuple[str, ...]
@@ -158,12 +157,7 @@ class Stage:
         return {*found}
 
     def outcomes(self, prefixes: Prefixes) -> Outcomes:
-        found = Outcomes()
-        for message in self.results_of(prefixes):
-            result = decode_result(message.value() or b"")
-            if result.command_id:  # else a change of the breaker
-                found.by_command[result.command_id].append(result)
-        return found
+        return outcomes_of(self.results_of(prefixes))
 
     def has_failed(self, prefixes: Prefixes) -> bool:
         """Whether any attempt has."""

@@ -4,6 +4,7 @@ import json
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -36,8 +37,8 @@ RULES = [
         "target": "ledger",
     },
 ]
-QUOTES = {"mode": "fail", "quotes": True}
-SOME = [
+QUOTES: dict[str, Any] = {"mode": "fail", "quotes": True}
+SOME: list[dict[str, Any]] = [
     {**QUOTES, "paths": ["/site-1"], "status": 404},
     {**QUOTES, "paths": ["/site-2"], "status": 500},
     {"mode": "ok", "paths": ["/site-3/billing-config"]},
