@@ -22,7 +22,8 @@ class Mode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `fault` is an answer with `status` (and `Retry-After`, if `retry_after` is given), a text that is no JSON
     (`garbage`), half an answer (`half`), its headers and then nothing (`headers`) or byte after byte without end
     (`dribble`), a closed connection (`close`) or one that is reset (`reset`). With `applied` the call takes effect
-    before the fault: the caller can't know.
+    before the fault: the caller can't know. With `quotes` an answer with `status` repeats the headers by which the
+    caller proved who it is.
 
     `paths` limits the mode to calls whose path or site contains one of these texts; of several modes, set as a list,
     the first that fits holds for a call, and else `ok`. `times` limits `fail` to the first so many calls with the same
@@ -38,6 +39,7 @@ class Mode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: int = 500
     retry_after: str | None = None
     applied: bool = False
+    quotes: bool = False
     paths: list[str] = []
     times: int | None = None
     flap_ms: float | None = None

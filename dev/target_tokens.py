@@ -9,6 +9,8 @@ from typing import Any
 
 SAID_SECONDS = 3600
 SCHEME = "Bearer "
+PREFIX = "stand-in-token-"
+"""Of every token, so that it is known wherever it turns up."""
 
 
 @dataclass(slots=True)
@@ -23,11 +25,18 @@ class Tokens:
             return HTTPStatus.BAD_REQUEST, {"error": "unsupported_grant_type"}
         if not compare_digest(str(form.get("client_secret", "")).encode(), secret.encode()):
             return HTTPStatus.UNAUTHORIZED, {"error": "invalid_client"}
-        token = f"token-{len(self.given) + 1}"
+        token = f"{PREFIX}{len(self.given) + 1}"
         self.given[token] = time.time()
         return HTTPStatus.OK, {"access_token": token, "token_type": "Bearer", "expires_in": SAID_SECONDS}
 
     def takes(self, authorization: str, life_seconds: float) -> bool:
         """Whether the header carries a token that was given and has not ended."""
-        given_at = self.given.get(authorization.removeprefix(SCHEME), 0.0)
-        return authorization.startswith(SCHEME) and time.time() - given_at < life_seconds
+        return self.gave(authorization) and time.time() - self.given[_token(authorization)] < life_seconds
+
+    def gave(self, authorization: str) -> bool:
+        """Whether the header carries a token that was given, ended or not."""
+        return authorization.startswith(SCHEME) and _token(authorization) in self.given
+
+
+def _token(authorization: str) -> str:
+    return authorization.removeprefix(SCHEME)

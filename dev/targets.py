@@ -39,6 +39,8 @@ class Target:
     tokens: Tokens = field(default_factory=Tokens)
     faults: Counter[str | None] = field(default_factory=Counter)
     """By idempotency key, since the mode was set."""
+    behaved: Counter[str] = field(default_factory=Counter)
+    """What calls met, since the mode was set: counted where it has happened, not where it is decided."""
 
     @property
     def mode(self) -> Mode:
@@ -49,6 +51,7 @@ class Target:
         """From now on as `modes` say."""
         self.modes = modes or [Mode()]
         self.faults.clear()
+        self.behaved.clear()
 
     def restore(self) -> None:
         """Make the changes of former runs again."""
@@ -80,6 +83,7 @@ class Target:
     async def _answer(self, request: web.Request, call: Call) -> web.StreamResponse:
         mode = next((one for one in self.modes if one.fits(call.path, call.site_id)), Mode())
         if mode.mode == "down":
+            self.behaved["down"] += 1
             close(request)
         if not self._authorized(request.headers):
             call.status = HTTPStatus.UNAUTHORIZED
@@ -90,11 +94,22 @@ class Target:
         fails = mode.fails(self.random, before=before, now=call.started)
         self.faults[call.idempotency_key] += fails
         answer = self._apply(call) if not fails or mode.applied else None
-        await asyncio.sleep(mode.latency_seconds(self.random))
+        await self._take_time(mode.latency_seconds(self.random))
         if fails or answer is None:
-            return await fault(request, mode, call)
+            return await fault(request, mode, call, self.behaved)
+        self.behaved["answer"] += 1
         call.status = answer.status
         return _response(answer)
+
+    async def _take_time(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            self.behaved["given_up_on"] += 1
+            raise
+        self.behaved["slow"] += 1
 
     def _apply(self, call: Call) -> Answer:
         change = Change(call.method, call.path, call.idempotency_key, call.body)
@@ -106,8 +121,11 @@ class Target:
         return answer
 
     def _authorized(self, headers: Mapping[str, str]) -> bool:
-        if self.tokens.takes(headers.get("Authorization", ""), self.mode.token_life_ms / 1000):
+        authorization = headers.get("Authorization", "")
+        if self.tokens.takes(authorization, self.mode.token_life_ms / 1000):
             return True
+        if self.tokens.gave(authorization):
+            self.behaved["expired_token"] += 1
         return hmac.compare_digest(headers.get(API_KEY_HEADER, "").encode(), self.api_key.encode())
 
 
@@ -124,7 +142,8 @@ async def _control(request: web.Request) -> web.Response:
 async def _stats(request: web.Request) -> web.Response:
     target = request.app[TARGET]
     mode = msgspec.to_builtins(target.mode)
-    return web.json_response({**target.log.stats(), "customers": len(target.billing.customers), "mode": mode})
+    told = {"customers": len(target.billing.customers), "mode": mode, "behaved": target.behaved}
+    return web.json_response({**target.log.stats(), **told})
 
 
 async def _calls(request: web.Request) -> web.Response:

@@ -101,11 +101,11 @@ class Hub:
         self.processes[name] = process
         return process
 
-    def start_targets(self) -> None:
-        self.spawn(
-            "targets", "targets", "run", "--port", str(self.targets_port), "--data", str(self.folder / "billing")
-        )
-        eventually(lambda: self._answers(f"http://127.0.0.1:{self.targets_port}/health"), 20, "targets answer")
+    def start_targets(self, name: str = "targets", port: int | None = None) -> None:
+        """The billing system, or another one of that name at `port`."""
+        port = port or self.targets_port
+        self.spawn(name, "targets", "run", "--port", str(port), "--data", str(self.folder / f"{name}-data"))
+        eventually(lambda: self._answers(f"http://127.0.0.1:{port}/health"), 20, f"{name} answer")
 
     def start_worker(self, name: str) -> None:
         port = self.ports[name] = self.ports.get(name) or free_port()
@@ -120,7 +120,7 @@ class Hub:
 
     def metric(self, name: str, metric: str, **labels: str) -> float:
         """A sample of a worker, named without `sitehub_`; 0 if it has none."""
-        inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
+        inside = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
         start = f"sitehub_{metric}{{{inside}}} " if labels else f"sitehub_{metric} "
         with urllib.request.urlopen(f"{self.url(name)}/metrics", timeout=5) as response:  # noqa: S310 -- loopback
             lines = response.read().decode().splitlines()
@@ -149,10 +149,11 @@ class Hub:
             calls: list[dict[str, Any]] = json.loads(response.read())
         return calls
 
-    def control(self, *modes: dict[str, Any], **mode: Any) -> None:
+    def control(self, *modes: dict[str, Any], port: int | None = None, **mode: Any) -> None:
         """One mode of the target, or several."""
         told = json.dumps(modes or mode).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.targets_port}/_control", told, method="POST")
+        address = f"http://127.0.0.1:{port or self.targets_port}/_control"
+        request = urllib.request.Request(address, told, method="POST")
         request.add_header("Content-Type", "application/json")
         urllib.request.urlopen(request, timeout=5).close()  # noqa: S310
 

@@ -1,7 +1,10 @@
 """How each command ended, as `sync-results` tells it: exactly once, and what was superseded by what was called."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from confluent_kafka import Message
 
 from sitehub.codecs.results import Result, decode_result
 from sitehub.tests.broker.hub import Hub
@@ -19,6 +22,11 @@ class Outcomes:
         """Commands that ended so; in any way if no status is given."""
         wanted = statuses or ENDS
         return {name for name, told in self.by_command.items() if any(one.status in wanted for one in told)}
+
+    def parked(self) -> set[str]:
+        """Commands that lie in the table."""
+        told = {name for name, told in self.by_command.items() if any(one.status == "parked" for one in told)}
+        return told - self.ended()
 
     def check(self) -> None:
         """Each command ends at most once, last of all; attempts are counted one by one; carriers were delivered."""
@@ -46,8 +54,13 @@ class Outcomes:
 
 def outcomes(hub: Hub) -> Outcomes:
     """What `sync-results` holds now."""
+    return outcomes_of(hub.read("sync-results"))
+
+
+def outcomes_of(results: Iterable[Message]) -> Outcomes:
+    """What these records of `sync-results` tell."""
     found = Outcomes()
-    for message in hub.read("sync-results"):
+    for message in results:
         result = decode_result(message.value() or b"")
         if not result.command_id:
             continue  # a change of the breaker

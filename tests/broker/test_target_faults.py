@@ -4,125 +4,30 @@ One hub of two workers for all behaviours of the target, each with sites of its 
 started again, and a third one joins or leaves.
 """
 
-import json
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import cycle
-from typing import Any
 
 import pytest
 
-from sitehub.codecs.results import decode_result
 from sitehub.dev.kafka import EmbeddedKafka
 from sitehub.dev.names import Names
-from sitehub.tests.broker.follower import Follower, commands_of
-from sitehub.tests.broker.hub import CONFIG, KEY, Hub, eventually, get, header
+from sitehub.tests.broker.behaviours import BEHAVIOURS, GONE, REFUSED, TIMEOUT_MS
+from sitehub.tests.broker.follower import Follower
+from sitehub.tests.broker.hub import KEY, Hub, eventually, free_port, header
 from sitehub.tests.broker.judge import accounts
-from sitehub.tests.broker.outcomes import Outcomes
-from sitehub.tests.broker.site_events import event
+from sitehub.tests.broker.stage import (
+    AWAY,
+    BLOCK,
+    LEDGER,
+    LEDGER_SLOTS,
+    WORKERS,
+    Stage,
+    contracted,
+    created,
+    renamed,
+)
+from sitehub.tests.broker.stage_judge import judge, judge_ends, judge_table
 
-Prefixes = tuple[str, ...]
-"""What the ids of a group's sites begin with."""
 SITES = 48
-TIMEOUT_MS = 1000
-WORKERS = ("worker-1", "worker-2")
-GUEST = "worker-3"
-BLOCK: dict[str, Any] = {
-    "authentication": {
-        "type": "oauth2",
-        "client_id": "hub",
-        "client_secret": "[encrypted_client_secret]",
-        "token_endpoint": "",
-    },
-    "timeout": TIMEOUT_MS,
-    "retry_policy": {"max_retries": 5, "initial_delay": 20},
-    "circuit_breaker": {"failure_threshold": 30, "recovery_timeout": 300, "half_open_max_calls": 3},
-}
-BILLING_RULES = json.loads((CONFIG / "billing.json").read_text())["realtime_sync_rules"]
-AWAY = {
-    "crm_integration": {"api_endpoint": "http://127.0.0.1:9", "authentication": {"type": "none"}},
-    "realtime_sync_rules": [
-        *BILLING_RULES,
-        {
-            "trigger": "site_updated",
-            "action": "tell_crm",
-            "endpoint": "/sites/{{site_id}}",
-            "method": "PUT",
-            "data_template": {"name": "{{site_name}}"},
-            "target": "crm",
-        },
-    ],
-}
-"""Another target, which nobody ever reaches: its troubles must not be the first one's."""
-FAIL = {"mode": "fail", "applied": True}
-MODES: dict[str, list[dict[str, Any]]] = {
-    "closes": [{"mode": "down"}],
-    "slow": [{"mode": "slow", "latency_ms": 200}],
-    "late": [{"mode": "slow", "latency_ms": TIMEOUT_MS + 500}],
-    "fails": [{"mode": "fail", "status": 500}],
-    "asks-for-less": [{"mode": "fail", "status": 429, "retry_after": "1", "fail_rate": 0.3}],
-    "forgets-tokens": [{"mode": "ok", "token_life_ms": 400}],
-    "flaps": [{"mode": "fail", "status": 503, "flap_ms": 50}],
-    "all-kinds": [
-        {**FAIL, "paths": ["once-"], "status": 401, "times": 1},
-        {"mode": "fail", "paths": ["/refused-"], "status": 404},
-        {**FAIL, "paths": ["garbage-"], "fault": "garbage"},
-        {**FAIL, "paths": ["half-"], "fault": "half", "fail_rate": 0.6},
-        {"mode": "fail", "paths": ["headers-"], "fault": "headers", "fail_rate": 0.3},
-        {**FAIL, "paths": ["dribble-"], "fault": "dribble", "fail_rate": 0.3},
-        {**FAIL, "paths": ["reset-"], "fault": "reset", "fail_rate": 0.6},
-        {**FAIL, "paths": ["close-"], "fault": "close", "fail_rate": 0.6},
-    ],
-}
-"""Whole targets, and one that treats each group of sites in another way, named by what its ids begin with."""
-REFUSED = "refused-"
-
-
-@dataclass
-class Stage:
-    """The hub, what it has written so far, and who is killed next."""
-
-    hub: Hub
-    commands: Follower
-    results: Follower
-    letters: Follower
-    victims: Iterator[str] = field(default_factory=lambda: cycle(WORKERS))
-
-    def disturb(self) -> None:
-        """Kill a worker and start it again; meanwhile a third one joins, or the one that had joined leaves."""
-        victim = next(self.victims)
-        self.hub.kill(victim)
-        self.hub.start_worker(victim)
-        if GUEST in self.hub.processes:
-            assert self.hub.terminate(GUEST) == 0
-        else:
-            self.hub.start_worker(GUEST)
-
-    def outcomes(self, prefixes: Prefixes) -> Outcomes:
-        found = Outcomes()
-        for message in self.results.of_sites(prefixes):
-            result = decode_result(message.value() or b"")
-            found.by_command[result.command_id].append(result)
-        return found
-
-    def has_failed(self, prefixes: Prefixes) -> bool:
-        """Whether any attempt has."""
-        return any(header(message, "status") == "failed" for message in self.results.of_sites(prefixes))
-
-    def calls(self, prefixes: Prefixes) -> dict[str, list[dict[str, Any]]]:
-        """By site, in their order."""
-        found: dict[str, list[dict[str, Any]]] = {}
-        for call in self.hub.calls():
-            if str(call["site_id"]).startswith(prefixes):
-                found.setdefault(call["site_id"], []).append(call)
-        return found
-
-    def await_ended(self, prefixes: Prefixes, count: int) -> None:
-        def ended() -> bool:
-            return len(self.commands.of_sites(prefixes)) == count and len(self.outcomes(prefixes).ended()) == count
-
-        eventually(ended, 60, f"{count} commands have ended")
 
 
 @pytest.fixture(scope="module")
@@ -131,181 +36,183 @@ def stage(kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> Ite
     endpoint = f"http://127.0.0.1:{hub.targets_port}"
     login = {**BLOCK["authentication"], "token_endpoint": f"{endpoint}/oauth/token"}
     hub.overlay["billing_integration"] = {**BLOCK, "api_endpoint": endpoint, "authentication": login}
+    ledger_port = free_port()
     hub.overlay |= AWAY
+    hub.overlay["ledger_integration"] = {**LEDGER, "api_endpoint": f"http://127.0.0.1:{ledger_port}"}
     hub.secrets["SITEHUB_SECRET_BILLING_INTEGRATION__AUTHENTICATION__CLIENT_SECRET"] = KEY
+    hub.secrets["SITEHUB_SECRET_LEDGER_INTEGRATION__AUTHENTICATION__API_KEY"] = KEY
     hub.start_targets()
     for name in WORKERS:
         hub.start_worker(name)
     hub.await_ready(*WORKERS)
     commands, results = Follower(hub, "billing-commands"), Follower(hub, "sync-results")
     letters = Follower(hub, "billing-commands.dead-letter")
-    yield Stage(hub, commands, results, letters)
+    yield Stage(hub, commands, results, letters, ledger_port)
     for follower in (commands, results, letters):
         follower.close()
     hub.stop()
 
 
-def created(prefixes: Prefixes, sites: int) -> list[tuple[bytes, bytes]]:
-    data = {"name": "at first", "address": {"street": "1 Main St"}, "territory_id": "t1"}
-    return [
-        event("site_created", site, 0, prefix=prefix, site_data=data) for site in range(sites) for prefix in prefixes
-    ]
-
-
-def renamed(prefixes: Prefixes, sites: int, number: int) -> list[tuple[bytes, bytes]]:
-    new = {"name": f"name {number}"}
-    return [
-        event("site_updated", site, number, prefix=prefix, changed_fields=["name"], new_values=new)
-        for site in range(sites)
-        for prefix in prefixes
-    ]
-
-
-@pytest.mark.parametrize("name", MODES)
+@pytest.mark.parametrize("name", BEHAVIOURS)
 def test_whatever_the_target_does_each_command_ends_once_and_it_has_what_the_hub_has(stage: Stage, name: str) -> None:
-    hub, modes = stage.hub, MODES[name]
-    prefixes = tuple(path.lstrip("/") for mode in modes for path in mode.get("paths", [f"{name}-"]))
+    hub, behaviour = stage.hub, BEHAVIOURS[name]
+    prefixes = tuple(path.lstrip("/") for mode in behaviour.modes for path in mode.get("paths", [f"{name}-"]))
     sites = SITES // len(prefixes)
     hub.await_ready(*WORKERS)
-    hub.control(*modes)
+    hub.control(*behaviour.modes)
     hub.publish([*created(prefixes, sites), *renamed(prefixes, sites, 1)])
     eventually(lambda: len(stage.calls(prefixes)) > SITES / 4, 30, "calls are made")
     hub.publish(renamed(prefixes, sites, 2))
-    if modes[0]["mode"] == "fail":
+    if behaviour.fails:
         eventually(lambda: stage.has_failed(prefixes), 30, "attempts fail")
-    stage.disturb()
+    newcomer = stage.disturb()
+    hub.publish(renamed(prefixes, sites, 3))
+    eventually(lambda: stage.has_met(newcomer, behaviour), 30, f"{newcomer} calls the target as it is now")
     if REFUSED in prefixes:
         eventually(lambda: bool(stage.outcomes(prefixes).ended("rejected")), 30, "some are refused")
+    eventually(lambda: stage.behaved() >= behaviour.traces, 30, f"the target does {behaviour.traces}")
     hub.control(mode="ok")
-    hub.publish(renamed(prefixes, sites, 3))
-    stage.await_ended(prefixes, 4 * sites * len(prefixes))
+    hub.publish(renamed(prefixes, sites, 4))
+    stage.await_ended(prefixes, 5 * sites * len(prefixes))
 
     hub.await_ready(*WORKERS)
-    judge(stage, prefixes, sites, "name 3")
+    judge(stage, prefixes, sites, "name 4")
 
 
 def test_a_target_that_is_not_there_gets_everything_once_it_is(stage: Stage) -> None:
     prefixes = ("down-",)
     stage.hub.kill("targets")
     stage.hub.publish([*created(prefixes, SITES), *renamed(prefixes, SITES, 1)])
-    eventually(lambda: len(stage.results.of_sites(prefixes)) > 5, 30, "attempts fail")
-    stage.disturb()
-    stage.hub.start_targets()
+    eventually(lambda: len(stage.results_of(prefixes)) > 5, 30, "attempts fail")
+    newcomer = stage.disturb()
     stage.hub.publish(renamed(prefixes, SITES, 2))
-    stage.await_ended(prefixes, 3 * SITES)
+    eventually(lambda: stage.has_met(newcomer, GONE), 30, f"{newcomer} calls a target that is not there")
+    stage.hub.start_targets()
+    stage.hub.publish(renamed(prefixes, SITES, 3))
+    stage.await_ended(prefixes, 4 * SITES)
 
     stage.hub.await_ready(*WORKERS)
-    judge(stage, prefixes, SITES, "name 2")
-
-
-def judge(stage: Stage, prefixes: Prefixes, sites: int, name: str) -> None:
-    judge_ends(stage, prefixes)
-    judge_calls(stage, prefixes)
-    judge_documents(stage, [f"{prefix}{site}" for prefix in prefixes for site in range(sites)], name)
-
-
-def judge_ends(stage: Stage, prefixes: Prefixes) -> None:
-    """Each command once, ended once; each rejected one is a dead letter once, and nothing else is."""
-    commands, found = commands_of(stage.commands.of_sites(prefixes)), stage.outcomes(prefixes)
-    found.check()
-    assert Counter(commands) == Counter(found.ended())
-    rejected = found.ended("rejected")
-    assert Counter(commands_of(stage.letters.of_sites(prefixes))) == Counter(rejected)
-    assert all(command.startswith(REFUSED) for command in rejected)
-    assert bool(rejected) == (REFUSED in prefixes)
-
-
-def judge_calls(stage: Stage, prefixes: Prefixes) -> None:
-    """A site's first calls in log order, none beside another; a call is repeated under its key, and not after later."""
-    superseded = stage.outcomes(prefixes).ended("superseded")
-    commands = set(commands_of(stage.commands.of_sites(prefixes)))
-    for site_id, calls in stage.calls(prefixes).items():
-        keys: list[str] = []
-        documents: dict[str, Any] = {}
-        for call in calls:
-            key = call["idempotency_key"]
-            assert key in commands, f"{site_id}: {key} is the key of no command"
-            assert key not in keys[:-1], f"{site_id}: {key} again after a later call"
-            assert documents.setdefault(key, call["body"]) == call["body"]
-            keys += [key] if key not in keys else []
-        numbers = [int(key.split(":")[1]) for key in keys]
-        assert numbers == sorted(numbers), site_id
-        assert not superseded & set(keys), site_id
-    assert get(f"http://127.0.0.1:{stage.hub.targets_port}/_stats")[1]["overlaps"] == 0
-
-
-def judge_documents(stage: Stage, sites: list[str], name: str) -> None:
-    """The target's final document of each site is what the hub's state gives."""
-    customers = get(f"http://127.0.0.1:{stage.hub.targets_port}/_customers")[1]
-    for site_id in sites:
-        status, found = get(f"{stage.hub.url(WORKERS[0])}/api/v1/customer-sites/sites/{site_id}")
-        assert (status, found["attributes"]["name"], found["sync"]["billing"]["state"]) == (200, name, "in_sync")
-        assert customers[site_id]["customer"] == {
-            "customer_id": site_id,
-            "customer_name": found["attributes"]["name"],
-            "billing_address": {"line1": "1 Main St"},
-            "territory_code": "t1",
-        }
+    judge(stage, prefixes, SITES, "name 3")
 
 
 GOOD = 1_000
+GOOD_PER_SECOND = 250.0
 
 
 def test_one_bad_site_among_a_thousand_good_ones_costs_them_nothing(stage: Stage) -> None:
-    """A good site that waited for a bad one would wait for all of its tries, a time-out each."""
+    """A good site that waited for a bad one would wait for its tries, a time-out each.
+
+    The bad one's worker is killed in between, so that another goes on with it.
+    """
     hub, good, bad = stage.hub, ("good-",), ("bad-",)
     hub.await_ready(*WORKERS)
     hub.publish([*created(good, GOOD), *created(bad, 1)])
     stage.await_ended(good, GOOD)
     stage.await_ended(bad, 1)
-    hub.publish(renamed(good, GOOD, 1))
-    stage.await_ended(good, 2 * GOOD)
+    before = stage.latencies(good, renamed(good, GOOD, 1), GOOD_PER_SECOND)
     hub.control(mode="fail", fault="headers", paths=["/bad-0"])
     hub.publish(renamed(bad, 1, 1))
-    eventually(lambda: len(stage.outcomes(bad).by_command) == 2, 30, "the bad site's call has failed once")
+    eventually(lambda: stage.has_failed(bad), 30, "the bad site's call has failed once")
+    stage.kill_owner(b"bad-0")
+    tries = len(stage.calls(bad)["bad-0"])
 
-    hub.publish(renamed(good, GOOD, 2))
-    stage.await_ended(good, 3 * GOOD)
+    beside = stage.latencies(good, renamed(good, GOOD, 2), GOOD_PER_SECOND)
 
-    found = stage.outcomes(good)
-    assert sum(len(told) > 1 for told in found.by_command.values()) < GOOD / 100
-    before, beside = (span_seconds(stage, number) for number in (1, 2))
-    assert beside - before < BLOCK["retry_policy"]["max_retries"] / 2 * TIMEOUT_MS / 1000, (before, beside)
-    assert not stage.outcomes(bad).ended() & {"bad-0:1:update_billing_customer"}
+    eventually(lambda: bool(stage.outcomes(bad).parked()), 30, "the bad site is parked")
+    assert len(stage.calls(bad)["bad-0"]) > tries, "nothing was tried for the bad site beside the good ones"
+    beside.check_against(before)
     hub.control(mode="ok")
+    stage.await_ended(good, 3 * GOOD)
     stage.await_ended(bad, 2)
-    judge_ends(stage, bad)
+    for prefixes in (good, bad):
+        judge_ends(stage, prefixes)
 
 
-def span_seconds(stage: Stage, number: int) -> float:
-    """From the first call of a round of the good sites to its last."""
-    started = [
-        call["started"]
-        for calls in stage.calls(("good-",)).values()
-        for call in calls
-        if int(call["idempotency_key"].split(":")[1]) == number
-    ]
-    assert len(started) == GOOD
-    return float(max(started) - min(started))
+BOTH = 300
+BOTH_PER_SECOND = 150.0
+
+
+def test_a_target_that_never_answers_costs_another_nothing(stage: Stage) -> None:
+    """All calls that it may have at once hang, in each worker, while both targets have commands of the same sites."""
+    hub, both = stage.hub, ("both-",)
+    hub.await_ready(*WORKERS)
+    stage.start_ledger()
+    stage.tell_ledger(mode="fail", fault="garbage")  # which is an answer
+    hub.publish(created(both, BOTH))
+    stage.await_ended(both, BOTH)
+    before = stage.latencies(both, contracted(both, BOTH, 1), BOTH_PER_SECOND)
+    eventually(lambda: accounts(hub, "ledger")["delivered"] == BOTH, 30, "the ledger has what the billing system has")
+    stage.tell_ledger(mode="slow", latency_ms=3_600_000)
+    hub.publish(contracted(both, BOTH, 2))
+    slots = LEDGER_SLOTS * len(hub.ports.keys() & hub.processes.keys())
+    eventually(lambda: stage.ledger()["in_flight"] == slots, 30, "all that it may be called at once hangs")
+    stage.await_ended(both, 3 * BOTH)
+
+    beside = stage.latencies(both, contracted(both, BOTH, 3), BOTH_PER_SECOND)
+
+    assert stage.ledger()["in_flight"] == slots
+    beside.check_against(before)
+    stage.await_ended(both, 4 * BOTH)
+    judge_ends(stage, both)
+    assert accounts(hub, "ledger")["delivered"] == BOTH
+    hub.kill("ledger")
+    stage.start_ledger()
+    stage.tell_ledger(mode="fail", fault="garbage")
+    eventually(lambda: accounts(hub, "ledger")["pending"] == 0, 60, "the ledger has got all")
+    assert accounts(hub, "ledger")["difference"] == 0
+
+
+def test_a_command_that_stays_parked_lies_in_the_table_once_and_its_topic_goes_on(stage: Stage) -> None:
+    """The worker that parked it is killed; the next one goes on trying. It stays so to the end of this module."""
+    hub, stuck, bad = stage.hub, ("stuck-",), b"stuck-0"
+    hub.await_ready(*WORKERS)
+    hub.control(mode="fail", status=500, paths=["/stuck-0"])
+    hub.publish([*created(stuck, SITES), *renamed(stuck, SITES, 1)])
+    eventually(lambda: stage.has_failed(stuck), 30, "the bad site's call fails")
+    hub.publish(renamed(stuck, SITES, 2))
+    eventually(lambda: bool(stage.outcomes(stuck).parked()), 30, "the bad site is parked")
+    stage.kill_owner(bad)
+    tries = len(stage.calls(stuck)[bad.decode()])
+    hub.publish(renamed(stuck, SITES, 3))
+    eventually(lambda: len(stage.calls(stuck)[bad.decode()]) > tries, 30, "the next owner tries again")
+
+    parked = {f"stuck-0:{number}:update_billing_customer" for number in (1, 3)}
+    eventually(lambda: stage.outcomes(stuck).parked() == parked, 30, "the first and the newest are parked")
+    stage.await_ended(stuck, 4 * SITES - len(parked), parked=len(parked))
+    judge_ends(stage, stuck, parked)
+    judge_table(stage, stuck, parked)
 
 
 def test_after_all_of_it_every_command_is_accounted_for(stage: Stage) -> None:
     stage.hub.await_ready(*stage.hub.ports.keys() & stage.hub.processes.keys())
+    made = len(stage.commands.read())
+    eventually(lambda: accounts(stage.hub)["made"] == made, 30, "no partition is on its way to another worker")
     account = accounts(stage.hub)
-    assert (account["made"], account["difference"]) == (len(stage.commands.read()), 0)
-    assert account["parked"] == account["pending"] == 0
+    assert (account["made"], account["difference"]) == (made, 0)
+    assert account["pending"] == 0
+    assert account["parked"] == len(stage.outcomes(("",)).parked())
     away = accounts(stage.hub, "crm")
     assert away["made"] > 1000
     assert (away["pending"], away["difference"]) == (away["made"], 0)
 
 
-def test_the_target_did_what_it_was_told_to(stage: Stage) -> None:
-    """Each behaviour left its traces in the results."""
-    errors = Counter(str(decode_result(one.value() or b"").error) for one in stage.results.read())
-    assert {"HTTP 500", "HTTP 503", "HTTP 429", "HTTP 404", f"no answer within {TIMEOUT_MS / 1000:g} s"} <= {*errors}
-    text = " ".join(errors)
-    for said in ("in the middle of its answer", "without an answer", "reset", "ConnectionRefusedError"):
-        assert said in text, said
-    assert any(header(one, "status") == "breaker_open" for one in stage.results.read())
-    statuses = get(f"http://127.0.0.1:{stage.hub.targets_port}/_stats")[1]["statuses"]
-    assert statuses["401"] > 0
+def test_the_hub_saw_what_the_target_did(stage: Stage) -> None:
+    """Each behaviour that makes attempts fail left its own traces in the results."""
+    told = {
+        "fails-": "HTTP 500",
+        "flaps-": "HTTP 503",
+        "asks-for-less-": "HTTP 429",
+        "refused-": "HTTP 404",
+        "down-": "ConnectionRefusedError",
+        "half-": "in the middle of its answer",
+        "headers-": f"no answer within {TIMEOUT_MS / 1000:g} s",
+        "dribble-": f"no answer within {TIMEOUT_MS / 1000:g} s",
+        "late-": f"no answer within {TIMEOUT_MS / 1000:g} s",
+        "reset-": "reset",
+        "close-": "without an answer",
+    }
+    for prefix, text in told.items():
+        results = stage.outcomes((prefix,)).by_command.values()
+        assert any(text in (one.error or "") for found in results for one in found), prefix
+    changes = stage.results_of(("",))
+    assert any(header(one, "status") == "breaker_open" for one in changes)

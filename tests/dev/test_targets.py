@@ -93,6 +93,11 @@ async def test_a_share_of_the_calls_fails(client: Client) -> None:
     assert 60 < statuses.count(500) < 140
 
 
+async def test_a_failing_answer_quotes_the_credentials_if_told_so(client: Client) -> None:
+    await control(client, mode="fail", status=500, quotes=True)
+    assert "X-API-Key: secret" in (await (await post(client)).json())["detail"]
+
+
 async def test_a_call_can_take_effect_before_it_fails(client: Client) -> None:
     await control(client, mode="fail", fault="close", applied=True)
     with pytest.raises(aiohttp.ServerDisconnectedError):
@@ -108,6 +113,27 @@ async def test_a_connection_is_closed_without_an_answer(client: Client, mode: di
         await post(client)
     counted = await stats(client)
     assert (counted["failed"], counted["in_flight"], counted["customers"]) == (1, 0, 0)
+
+
+async def test_each_behaviour_is_counted_as_what_it_is_since_it_was_told(client: Client) -> None:
+    await control(client, mode="down")
+    with pytest.raises(aiohttp.ServerDisconnectedError):
+        await post(client)
+    assert (await stats(client))["behaved"] == {"down": 1}
+    await control(client, mode="fail", fault="garbage", times=1)
+    assert [(await post(client)).status for _ in range(2)] == [200, 201]
+    assert (await stats(client))["behaved"] == {"garbage": 1, "answer": 1}
+    await control(client, mode="fail", status=401)
+    await post(client)
+    assert (await stats(client))["behaved"] == {"HTTP 401": 1}
+    await control(client, mode="slow", latency_ms=100)
+    await post(client)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(post(client), 0.02)
+    async with asyncio.timeout(5):
+        while (await stats(client))["behaved"].get("given_up_on") != 1:
+            await asyncio.sleep(0.01)
+    assert (await stats(client))["behaved"]["slow"] == 1
 
 
 async def test_garbage_and_half_an_answer(client: Client) -> None:
@@ -170,6 +196,8 @@ async def test_a_token_is_taken_as_long_as_it_lives(client: Client) -> None:
     assert (await client.post("/v1/customers", json=ANNA, headers={"Authorization": "Bearer x"})).status == 401
     await control(client, token_life_ms=0)
     assert (await client.post("/v1/customers", json=ANNA, headers=login)).status == 401
+    assert (await client.post("/v1/customers", json=ANNA, headers={"Authorization": "Bearer x"})).status == 401
+    assert (await stats(client))["behaved"] == {"expired_token": 1}
 
 
 async def test_a_caller_that_gives_up_leaves_no_open_call_behind(client: Client, target: Target) -> None:

@@ -41,10 +41,23 @@ class Model:
     ended: dict[int, str] = field(default_factory=dict)
     documents: dict[str, int] = field(default_factory=dict)
     """Offset of the newest version that the target took."""
+    needless: set[int] = field(default_factory=set)
+    """Offsets of documents that a newer one made needless before they were begun."""
+    backlogs: list[set[int]] = field(default_factory=list)
+    """Versions of one document that came while nobody called."""
     failures_in_a_row: int = 0
     opened_at: float | None = None
     probes: int = 0
     """Calls since the breaker was half open."""
+
+    def newest_to_come(self, what: str) -> int | None:
+        """Offset of the version of a document that waits to be begun, if no create came after it."""
+        for one in reversed(self.asked):
+            if one.action == what:
+                return one.offset if one.offset not in self.calls else None
+            if one.action == "create":
+                return None
+        return None
 
 
 class Delivery(RuleBasedStateMachine):
@@ -69,11 +82,21 @@ class Delivery(RuleBasedStateMachine):
         document = None if what == "create" else what
         item = Queued(self.offset, f"c{self.offset}", "", "", what, document, content=self.offset)
         self.offset += 1
-        self.models[name].asked.append(item)
+        model = self.models[name]
+        needless = model.newest_to_come(what) if document is not None else None
+        model.asked.append(item)
         superseded = self.sites[name].queue.push(item)
-        if superseded is not None:
-            assert (superseded.document, superseded.action) == (document, what)
-            assert superseded.offset not in self.models[name].calls
+        assert (superseded and superseded.offset) == needless
+        if needless is not None:
+            model.needless.add(needless)
+
+    @rule(versions=st.integers(2, 6), what=st.sampled_from(DOCUMENTS[1:]))
+    def backlog(self, versions: int, what: str) -> None:
+        """While nobody calls, all sites change again and again."""
+        for name, model in self.models.items():
+            for _ in range(versions):
+                self._ask(name, what)
+            model.backlogs.append({one.offset for one in model.asked[-versions:]})
 
     @rule(state=st.sampled_from(["up", "down", "refuses"]))
     def target_is(self, state: str) -> None:
@@ -98,6 +121,7 @@ class Delivery(RuleBasedStateMachine):
         head = site.queue.items[0]
         head.is_started = True
         assert not [offset for offset in model.calls if offset > head.offset], "never after a later one"
+        assert head.offset not in model.needless, "a newer one says it all"
         model.calls.append(head.offset)
         site.permit = self.breaker.enter()
 
@@ -222,6 +246,8 @@ class Delivery(RuleBasedStateMachine):
         assert self.breaker.state is State.CLOSED
         for name, model in self.models.items():
             assert not self.sites[name].queue.items
+            assert {one.offset for one in model.asked} - model.needless == {*model.calls}
+            assert all(len(backlog & {*model.calls}) <= 1 for backlog in model.backlogs), "one call a site"
             for what in DOCUMENTS[1:]:
                 asked = [one.offset for one in model.asked if one.action == what]
                 if asked and model.ended[asked[-1]] == "delivered":
