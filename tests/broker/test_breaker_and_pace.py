@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ from confluent_kafka import Message
 
 from sitehub.dev.kafka import EmbeddedKafka
 from sitehub.dev.names import Names
+from sitehub.tests.broker.follower import Follower
 from sitehub.tests.broker.hub import Hub, eventually, get, header
-from sitehub.tests.broker.site_events import all_ended, check_calls, created
+from sitehub.tests.broker.latency import publish_steadily
+from sitehub.tests.broker.outcomes import outcomes_of
+from sitehub.tests.broker.site_events import all_ended, check_calls, created, renamed
 
 Start = Callable[[int, dict[str, Any]], Hub]
 
@@ -100,3 +104,52 @@ def test_three_workers_keep_the_rate_limit_together(start: Start) -> None:
     moments = [call["started"] for call in hub.calls()]
     for seconds in (0.5, 1.0, 3.0):
         assert most_in(seconds, moments) <= 12 + 40 * seconds + 6, seconds
+
+
+SITES = range(10, 70)
+GOOD = 10
+GOOD_PER_SECOND = 20.0
+ROUNDS = range(1, 41)
+LEAST_ROUNDS = 8
+
+
+def test_a_worker_that_has_but_a_bad_site_stops_no_other_and_parks_it(start: Start) -> None:
+    """The other worker's sites are well all the time: what fails is the site, not the target."""
+    breaker = {"failure_threshold": 5, "recovery_timeout": 2000, "half_open_max_calls": 2}
+    hub = start(2, {"circuit_breaker": breaker, "retry_policy": {"max_retries": 2, "initial_delay": 50}})
+    hub.publish([created(site) for site in SITES])
+    eventually(lambda: all_ended(hub, len(SITES)), 60, "all created")
+    ours, others = (sites_of(hub, name) for name in hub.ports)
+    bad, good = others[0], ours[:GOOD]
+    hub.control(mode="fail", status=500, paths=[f"/customers/site-{bad}"])
+    hub.publish([renamed(bad, 1)])
+    with closing(Follower(hub, "sync-results")) as results:
+        for number in ROUNDS:
+            publish_steadily(hub, [renamed(site, number) for site in good], GOOD_PER_SECOND)
+            await_delivered(results, {f"site-{site}:{number}:update_billing_customer" for site in good})
+            if number >= LEAST_ROUNDS and outcomes_of(results.read()).parked():
+                break
+        assert outcomes_of(results.read()).parked() == {f"site-{bad}:1:update_billing_customer"}
+
+    hub.control(mode="ok")
+    calls = len(SITES) + number * GOOD + 1
+    eventually(lambda: all_ended(hub, calls), 60, "the bad site's too")
+    check_calls(hub, calls)
+
+
+def await_delivered(results: Follower, commands: set[str]) -> None:
+    def delivered() -> bool:
+        return commands <= outcomes_of(results.read()).ended("delivered")
+
+    eventually(delivered, 15, f"{commands} are delivered")
+
+
+def sites_of(hub: Hub, worker: str) -> list[int]:
+    """Numbers of the sites whose commands are this worker's."""
+    partitions = get(f"{hub.url(worker)}/health")[1]["partitions"]
+    topic = hub.topic("billing-commands")
+    return [
+        int((one.key() or b"").decode().removeprefix("site-"))
+        for one in hub.read("billing-commands")
+        if f"{topic}-{one.partition()}" in partitions
+    ]

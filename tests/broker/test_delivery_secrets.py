@@ -41,10 +41,9 @@ QUOTES: dict[str, Any] = {"mode": "fail", "quotes": True}
 SOME: list[dict[str, Any]] = [
     {**QUOTES, "paths": ["/site-1"], "status": 404},
     {**QUOTES, "paths": ["/site-2"], "status": 500},
-    {"mode": "ok", "paths": ["/site-3/billing-config"]},
     {**QUOTES, "paths": ["/site-3"], "status": 401},
 ]
-"""Sites that are refused, parked, and parked because no key helps; all others are well."""
+"""Sites that are refused, parked, and parked because neither key nor token helps; all others are well."""
 
 
 @pytest.fixture
