@@ -8,10 +8,10 @@ from sitehub.agents.hub_channel import HubChannel
 from sitehub.clients.answer import Answer, Unavailable
 from sitehub.rules.breaker import Breaker, BreakerNews, Doubt, Permit, State
 from sitehub.rules.pace import Pace
+from sitehub.rules.retry import TOO_MANY_REQUESTS
 from sitehub.telemetry.logs import log
 from sitehub.telemetry.metrics import Metrics
 
-TOO_MANY = 429
 TOO_MANY_CALLS = "too_many_calls"
 """Kind of the message that tells the other workers of a 429: `target`, and the pause in seconds that it asks for."""
 
@@ -69,7 +69,7 @@ class TargetGate:
         429 is a wish, not a failure: it slows the target down and neither opens nor closes its breaker.
         """
         match answer:
-            case Unavailable(status=status, retry_after_seconds=pause) if status == TOO_MANY:
+            case Unavailable(status=status, retry_after_seconds=pause) if status == TOO_MANY_REQUESTS:
                 if self.pace.too_many(now, pause):
                     self._channel.say(TOO_MANY_CALLS, {"target": self.target, "pause_seconds": pause})
                 self.breaker.cancelled(permit)

@@ -89,9 +89,11 @@ class SiteDelivery:
             self._is_new = False
 
     def resume(self) -> None:
-        """All that was in the table is back: go on where the former owner was."""
-        if self.is_parked and self.row is not None and self.row.next_at is not None:
-            self._call_in(max(0.0, self.row.next_at - self.owner.now()))
+        """Go on where the former owner was: at once, or when the pause ends that it was to keep."""
+        row, now = self.row, self.owner.now()
+        next_at = row.next_at if row is not None and (self.is_parked or self._attempts) else None
+        if next_at is not None and next_at > now:
+            self._call_in(next_at - now)
         else:
             self._offer()
 
@@ -114,7 +116,7 @@ class SiteDelivery:
             if is_older and self._is_new:
                 command.is_started = self._may_have_arrived = True
             self._is_new = False
-            self._go_on()
+            self.resume()
 
     def begin(self) -> tuple[Call, bool] | None:
         """The next call, and whether an earlier one for the same command may have arrived; None if none is due."""
@@ -191,14 +193,6 @@ class SiteDelivery:
     def broke(self, bug: Exception) -> None:
         """Tell the partition."""
         self.owner.broke(bug)
-
-    def _go_on(self) -> None:
-        """At once, or when the pause ends that a former owner was told to keep."""
-        row, now = self.row, self.owner.now()
-        if row is not None and self._attempts and row.next_at is not None and row.next_at > now:
-            self._call_in(row.next_at - now)
-        else:
-            self._offer()
 
     def _offer(self) -> None:
         self._phase = Phase.DUE

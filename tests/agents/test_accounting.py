@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from sitehub.agents import delivery as module
 from sitehub.agents.delivery import PartitionDelivery, delivery_loop
 from sitehub.agents.delivery_records import breaker_message
 from sitehub.agents.gate import TargetGate
@@ -38,16 +37,6 @@ from sitehub.tests.agents.delivery_fakes import (
 BUSY = Unavailable("HTTP 503", 503, "later")
 LATER = Unavailable("HTTP 503", 503, "", 300.0)
 DOCUMENTS = frozenset({"update"})
-
-
-@pytest.fixture(autouse=True)
-def quick_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "COMMIT_SECONDS", 0)
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics(CollectorRegistry())
 
 
 async def test_commands_are_delivered_superseded_rejected_parked_or_pending(metrics: Metrics) -> None:

@@ -44,16 +44,6 @@ class Impatient(RetryPolicy):
         return 0.0
 
 
-@pytest.fixture(autouse=True)
-def quick_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "COMMIT_SECONDS", 0)
-
-
-@pytest.fixture
-def metrics() -> Metrics:
-    return Metrics(CollectorRegistry())
-
-
 def loop(
     target: Any,
     metrics: Metrics,
